@@ -1,0 +1,95 @@
+/**
+ * A cluster as its owner declared it: `cluster.yaml` after validation. Immutable; addresses are dotted IPv4, sizes are bytes.
+ * Sections that a cluster may lack are undefined, and every step of that section then does not exist.
+ */
+export type Cluster = {
+  /** Absolute path of the folder `machines/<cluster>/`. */
+  readonly folder: string;
+  /** Absolute path of the homelab repository's work tree (the folder above `machines/`). */
+  readonly repository: string;
+  readonly name: string;
+  readonly environment: string;
+  readonly talos: { readonly version: string; readonly schematic: Schematic; readonly factory: string };
+  readonly kubernetes: { readonly version: string };
+  readonly network: Network;
+  readonly nodes: readonly ClusterNode[];
+  readonly power?: PowerSwitch;
+  readonly nas?: Nas;
+  readonly gitops?: Gitops;
+  readonly secrets: Secrets;
+};
+
+/** The role a node plays; Talos calls them machine types `controlplane` and `worker`. */
+export type Role = 'control plane' | 'worker';
+
+/** One machine. `card` and `port` are what the owner knows of its microSD card and its port on the PoE switch. */
+export type ClusterNode = {
+  readonly name: string;
+  readonly role: Role;
+  /** Lower case, colons. */
+  readonly mac: string;
+  readonly address: string;
+  /** How the board proves which it is (tenet 3). */
+  readonly proof: 'stamp' | 'mac';
+  /** Where the card is written: a block device by-id path or a file; may be given at the command instead. */
+  readonly card?: { readonly device?: string; readonly serial?: string };
+  readonly port?: number;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+/** The cluster's network. `endpoint` is the Kubernetes API's URL, `https://address:6443`. */
+export type Network = {
+  /** CIDR, `192.168.77.0/24`. */
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly dns: readonly string[];
+  readonly ntp: readonly string[];
+  readonly endpoint: string;
+};
+
+/** What the Image Factory builds for these boards (domain.md 1.3). No secrets: a schematic is public. */
+export type Schematic = {
+  readonly overlay: { readonly image: string; readonly name: string; readonly configTxtAppend?: string };
+  readonly extensions: readonly string[];
+  readonly kernelArgs: readonly string[];
+};
+
+/** The PoE switch, spoken to over SSH. `hostKey` is OpenSSH's `SHA256:…` fingerprint. */
+export type PowerSwitch = {
+  readonly address: string;
+  readonly sshPort: number;
+  readonly user: string;
+  readonly hostKey: string;
+  readonly driver: string;
+};
+
+/** The Synology: DSM web API and iSCSI. The password is in the encrypted credentials, never here. */
+export type Nas = {
+  readonly address: string;
+  readonly https: boolean;
+  readonly port: number;
+  /** SHA-256 of the DSM certificate in hex (colons allowed), for https with a self-signed certificate. */
+  readonly certificate?: string;
+  readonly user: string;
+  readonly iscsiPort: number;
+  readonly volume: string;
+  readonly luns: readonly Lun[];
+};
+
+/** One LUN and its target; `user` is the CHAP user, the CHAP secret is in the encrypted credentials. */
+export type Lun = { readonly name: string; readonly bytes: number; readonly iqn: string; readonly user: string };
+
+/** The GitOps repository that Flux reads. `url` is `ssh://user@host[:port]/path`; `hostKey` a known_hosts line without the host (`ssh-ed25519 AAAA…`). */
+export type Gitops = {
+  readonly url: string;
+  readonly branch: string;
+  /** Folder in the repository for this cluster, `clusters/gandalf`. */
+  readonly path: string;
+  readonly hostKey: string;
+};
+
+/** Who can decrypt what firstlight encrypts: at least two age recipients, exactly one of them the cluster's own. */
+export type Secrets = { readonly recipients: readonly Recipient[] };
+
+/** An age recipient (public key). */
+export type Recipient = { readonly name: string; readonly role: 'cluster' | 'owner' | 'offline'; readonly key: string };

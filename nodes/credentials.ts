@@ -1,0 +1,14 @@
+/**
+ * The passwords and keys a cluster needs, as decrypted from `credentials.sops.yaml` in the cluster's folder.
+ * Every value is a secret: whoever decrypts it registers each with the host's mask first.
+ */
+export type Credentials = {
+  /** The cluster's own age identity (`AGE-SECRET-KEY-1…`), put into the cluster as Secret sops-age. */
+  readonly clusterIdentity?: string;
+  readonly switchPassword?: string;
+  readonly nasPassword?: string;
+  /** Private key in OpenSSH format with which Flux and firstlight reach the git host. */
+  readonly gitKey?: string;
+  /** CHAP secret by LUN name, 12 to 16 characters (DSM's limits). */
+  readonly chap: Readonly<Record<string, string>>;
+};
