@@ -1,0 +1,34 @@
+/** A certificate and its private key, both PEM. */
+export type KeyPair = { readonly crt: string; readonly key: string };
+
+/** What a control plane's machine config says of Kubernetes and etcd; nothing here is invented by the lab. */
+export type ControlPlaneMaterial = {
+  readonly nodeName: string;
+  readonly address: string;
+  readonly clusterName: string;
+  /** `https://address:6443` */
+  readonly endpoint: string;
+  readonly etcdCa: KeyPair;
+  readonly kubernetesCa: KeyPair;
+  readonly aggregatorCa: KeyPair;
+  /** PEM private key. */
+  readonly serviceAccountKey: string;
+  /** Base64 keys, as in `cluster.secretboxEncryptionSecret` / `aescbcEncryptionSecret`. */
+  readonly encryption: { readonly secretbox?: string; readonly aescbc?: string };
+  /** `cluster.token`, `abcdef.0123456789abcdef`. */
+  readonly bootstrapToken: string;
+  readonly serviceSubnet: string;
+  readonly certSans: readonly string[];
+};
+
+/** What a worker's (or control plane's) kubelet knows: the endpoint, the Kubernetes CA certificate and the bootstrap token. */
+export type KubeletMaterial = {
+  readonly nodeName: string;
+  readonly address: string;
+  readonly role: 'control plane' | 'worker';
+  readonly endpoint: string;
+  readonly caCrt: string;
+  readonly bootstrapToken: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly kubeletVersion: string;
+};
