@@ -25,6 +25,8 @@ export type Command = {
   readonly timeoutMs?: number;
   /** Exit codes that are not an error; `[0]` unless told; `'any'` returns every code. */
   readonly accept?: readonly number[] | 'any';
+  /** Stops the program besides the host's own signal. */
+  readonly signal?: AbortSignal;
   /** Each line of standard error as it comes, for progress. */
   readonly onStderrLine?: (line: string) => void;
 };
@@ -39,6 +41,12 @@ export type Clock = {
   /** Resolves after `ms` milliseconds; rejects with an AbortError when `signal` fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 };
+
+/** The same host under a narrower signal: programs it runs and waits on it end when either fires. */
+export function withSignal(host: Host, signal: AbortSignal): Host {
+  const both = AbortSignal.any([host.signal, signal]);
+  return { ...host, signal: both, run: (command) => host.run({ ...command, signal: both }) };
+}
 
 /** All that code below `scripts/` may know of the outside world (design.md: nothing there prints, prompts, reads clock or environment). */
 export type Host = {

@@ -26,7 +26,7 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
       reject: false,
       stripFinalNewline: false,
       timeout: command.timeoutMs ?? 60_000,
-      cancelSignal: setup.signal,
+      cancelSignal: command.signal ? AbortSignal.any([setup.signal, command.signal]) : setup.signal,
       forceKillAfterDelay: 2_000,
       maxBuffer: 64 * 1024 * 1024,
       ...(command.stdin === undefined ? { stdin: 'ignore' as const } : { input: command.stdin }),
