@@ -1,0 +1,62 @@
+import { Listr, type ListrTask } from 'listr2';
+import type { RunEvent } from '../../lib/host.ts';
+import type { Step } from '../../bootstrap/step.ts';
+import { duration, progressText, type View } from './view.ts';
+
+type Shown = { readonly step: Step; title: string; note: string; state: 'waiting' | 'running' | 'done' | 'failed'; settle?: (error?: Error) => void; redraw?: () => void };
+
+/**
+ * The live list: listr2 draws one task per step and nothing else; each task is a promise that our events settle.
+ * It may not handle signals, exit, or end the list at a failure: the runner does that.
+ */
+export function tasksView(): View {
+  const shown = new Map<string, Shown>();
+  let drawing: Promise<unknown> = Promise.resolve();
+  const told: string[] = [];
+  return {
+    begin(steps) {
+      for (const step of steps) shown.set(step.id, { step, title: step.title, note: '', state: 'waiting' });
+      const tasks = [...shown.values()].map(task);
+      const list = new Listr(tasks, {
+        concurrent: true, exitOnError: false, collectErrors: false, registerSignalListeners: false,
+        rendererOptions: { collapseErrors: false, showErrorMessage: false, collapseSkips: false, lazy: false },
+      });
+      drawing = list.run().catch(() => {});
+    },
+    handle(event) {
+      const item = event.step === undefined ? undefined : shown.get(event.step);
+      if (item) apply(item, event);
+    },
+    say: (line) => void told.push(line),
+    async end() {
+      for (const item of shown.values()) item.settle?.(item.state === 'done' ? undefined : new Error('not done'));
+      await drawing;
+      for (const line of told) process.stderr.write(`${line}\n`);
+    },
+  };
+}
+
+function task(item: Shown): ListrTask {
+  return {
+    title: item.title,
+    task: (_context, wrapper) => new Promise<void>((resolve, reject) => {
+      item.settle = (error) => (error ? reject(error) : resolve());
+      item.redraw = () => { wrapper.title = item.note ? `${item.step.title} \u001b[2m${item.note}\u001b[22m` : item.step.title; };
+    }),
+  };
+}
+
+function apply(item: Shown, event: RunEvent): void {
+  const ms = typeof event.data?.['ms'] === 'number' ? duration(event.data['ms']) : '';
+  const [text, node] = [event.message ?? '', event.node && event.node !== item.step.node ? `${event.node}: ` : ''];
+  if (event.code === 'step.started') item.note = 'looking';
+  else if (event.code === 'step.acting') item.note = text;
+  else if (event.code.endsWith('.progress')) item.note = `${node}${progressText(event)}`;
+  else if (event.code === 'wait.seen') item.note = text;
+  else if (event.code === 'step.done') item.note = `${text} (${ms})`;
+  else if (event.code === 'step.already') item.note = `${text} (was so)`;
+  else if (event.code === 'step.failed') item.note = text;
+  item.redraw?.();
+  if (event.code === 'step.done' || event.code === 'step.already') { item.state = 'done'; item.settle?.(); }
+  if (event.code === 'step.failed') { item.state = 'failed'; item.settle?.(new Error('failed')); }
+}
