@@ -1,0 +1,65 @@
+import { present, type Draft, type Fault, type Rule } from './fault.ts';
+import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
+import { cardSerialsUnique, labelsGood, lunsUnique, macsUnique, nodeNamesUnique, portsNeedSwitch, portsUnique, quorum, recipientsUnique } from './rules-nodes.ts';
+
+/**
+ * Kubernetes minor versions that each Talos minor version supports.
+ * Source: siderolabs/talos:pkg/machinery/compatibility/talos1xx (MinimumKubernetesVersion, MaximumKubernetesVersion).
+ */
+const SUPPORTED: Readonly<Record<string, readonly [number, number]>> = { '1.11': [29, 34], '1.12': [30, 35], '1.13': [31, 36], '1.14': [33, 37] };
+
+function minor(version: string): string {
+  return version.replace(/^v/, '').split('.').slice(0, 2).join('.');
+}
+
+/** firstlight knows this Talos, and this Talos this Kubernetes. */
+function* versionsFit(draft: Draft): Iterable<Fault> {
+  const talos = draft.talos?.version;
+  const kubernetes = draft.kubernetes?.version;
+  if (talos === undefined) return;
+  const range = SUPPORTED[minor(talos)];
+  if (range === undefined) {
+    yield { code: 'E_INVENTORY_TALOS_VERSION', path: ['talos', 'version'], message: `talos.version: ${talos} is not supported`, hint: `Choose one of Talos ${Object.keys(SUPPORTED).join(', ')}.` };
+    return;
+  }
+  if (kubernetes === undefined) return;
+  const [major, number] = minor(kubernetes).split('.').map(Number);
+  if (major !== 1 || number === undefined || number < range[0] || number > range[1]) {
+    yield { code: 'E_INVENTORY_KUBERNETES_VERSION', path: ['kubernetes', 'version'], message: `kubernetes.version: Talos ${talos} does not support Kubernetes ${kubernetes}`,
+      hint: `Choose a version from 1.${range[0]} to 1.${range[1]}.` };
+  }
+}
+
+/** A pin needs https; a pin without it protects nothing. */
+function* certificateNeedsHttps(draft: Draft): Iterable<Fault> {
+  if (draft.nas?.https === false && draft.nas.certificate !== undefined) {
+    yield { code: 'E_INVENTORY_CERTIFICATE_WITHOUT_HTTPS', path: ['nas', 'certificate'], message: 'nas.certificate: without https nobody looks at it', hint: 'Set https: true (and DSM\'s https port), or take the certificate out.' };
+  }
+}
+
+/** At least two recipients, so that one lost key loses nothing; exactly one of them is the cluster's own. */
+function* recipientsEnough(draft: Draft): Iterable<Fault> {
+  const list = draft.secrets?.recipients;
+  if (list === undefined) return;
+  const path = ['secrets', 'recipients'];
+  if (list.length < 2) {
+    yield { code: 'E_INVENTORY_RECIPIENTS_FEW', path, at: 'key', message: `secrets.recipients: ${list.length} recipient${list.length === 1 ? '' : 's'}; one lost key would lose every secret`,
+      hint: 'Name at least two: the cluster\'s key and one of your own, better also one kept offline.' };
+    return;
+  }
+  if (list.some((item) => item?.role === undefined)) return;
+  const clusters = [...present(list)].filter(([, item]) => item.role === 'cluster');
+  if (clusters.length === 0) {
+    yield { code: 'E_INVENTORY_RECIPIENTS_CLUSTER', path, at: 'key', message: 'secrets.recipients: none has role: cluster, so the cluster could decrypt nothing', hint: 'Give the cluster a key of its own: age-keygen.' };
+  }
+  for (const [index] of clusters.slice(1)) {
+    yield { code: 'E_INVENTORY_RECIPIENTS_CLUSTER', path: [...path, index, 'role'], message: `secrets.recipients[${index}].role: there is already a recipient for the cluster`, hint: 'Exactly one recipient has role: cluster.' };
+  }
+}
+
+/** Every rule, in the order in which a reader meets the values. Form has been judged before (schema.ts). */
+export const RULES: readonly Rule[] = [
+  versionsFit, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
+  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, cardSerialsUnique, labelsGood,
+  certificateNeedsHttps, lunsUnique, recipientsUnique, recipientsEnough,
+];

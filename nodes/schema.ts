@@ -1,0 +1,115 @@
+import * as z from 'zod';
+import * as format from './formats.ts';
+import { branchName, gitopsPath, gitUrl } from './formats-git.ts';
+import { ageRecipient, cardDevice } from './formats-secret.ts';
+
+// The schema only judges form; it changes nothing. Defaults and conversions are in to-cluster.ts, connections between values in rules.ts.
+
+function text(description: string, judge: format.Judge | undefined, examples: readonly string[] = []) {
+  const base = z.string().superRefine((value, context) => {
+    const complaint = judge?.(value);
+    if (complaint !== undefined) context.addIssue({ code: 'custom', message: complaint.message, params: { code: complaint.code, hint: complaint.hint } });
+  });
+  return base.meta({ description, ...(judge?.pattern === undefined ? {} : { pattern: judge.pattern }), ...(examples.length === 0 ? {} : { examples }) });
+}
+
+const filled = format.matches(/^\S(.*\S)?$/, 'E_INVENTORY_EMPTY', 'a name without spaces around it', 'Write the name, or take the key out.');
+const address = (description: string) => text(description, format.ipv4, ['192.168.77.11']);
+const port = (description: string) => z.int().min(1).max(65_535).meta({ description });
+
+const talos = z.strictObject({
+  version: text('Talos version of the cards and of the installed system.', format.version('E_INVENTORY_TALOS_VERSION'), ['1.11.0']),
+  factory: text('The image factory that builds the card image.', format.matches(/^https?:\/\/[^\s/?#@]+$/, 'E_INVENTORY_FACTORY', 'the URL of an image factory', 'Write https://factory.talos.dev, without a path.')).optional(),
+  schematic: z.strictObject({
+    overlay: z.strictObject({
+      image: text('The overlay\'s image without its registry.', filled).optional(),
+      name: text('The overlay: which board the image is for.', filled).optional(),
+      configTxtAppend: z.string().meta({ description: 'Lines added to the Raspberry Pi\'s config.txt.' }).optional(),
+    }).optional(),
+    extensions: z.array(text('An official system extension.', format.matches(/^[a-z0-9-]+\/[a-z0-9-]+$/, 'E_INVENTORY_EXTENSION', 'the name of a system extension', 'Write owner/name, like siderolabs/iscsi-tools.'))).optional(),
+    kernelArgs: z.array(text('One kernel argument.', format.matches(/^\S+$/, 'E_INVENTORY_KERNEL_ARG', 'one kernel argument', 'Write each argument as its own list item.'))).optional(),
+  }).optional(),
+});
+
+const network = z.strictObject({
+  subnet: text('The subnet that all machines share.', format.subnet, ['192.168.77.0/24']),
+  gateway: address('The router.'),
+  dns: z.array(address('A name server.')).min(1).meta({ description: 'Name servers; the gateway unless told.' }).optional(),
+  ntp: z.array(text('A time server.', format.hostName)).min(1).meta({ description: 'Time servers (a Raspberry Pi has no clock of its own); time.cloudflare.com unless told.' }).optional(),
+  endpoint: text('URL of the Kubernetes API: a control plane\'s address, a free address of the subnet (virtual IP), or a name.', format.endpointUrl, ['https://192.168.77.11:6443']),
+});
+
+const node = z.strictObject({
+  name: text('Host name.', format.dnsLabel),
+  role: z.enum(['control plane', 'worker']).meta({ description: 'What the node does.' }),
+  mac: text('MAC address of the board\'s Ethernet port.', format.macAddress, ['dc:a6:32:01:02:03']),
+  address: address('The node\'s fixed address.'),
+  proof: z.enum(['stamp', 'mac']).meta({ description: 'How the board proves which it is: the stamp on its card (unless told), or its MAC for cards written by other means.' }).optional(),
+  card: z.strictObject({
+    device: text('Where the card is written.', cardDevice, ['/dev/disk/by-id/usb-Generic_STORAGE_DEVICE_000000001532-0:0']).optional(),
+    serial: text('The card\'s own serial number (CID).', filled).optional(),
+  }).meta({ description: 'What is known of the microSD card.' }).optional(),
+  port: z.int().min(1).max(128).meta({ description: 'The PoE switch\'s port that feeds the board.' }).optional(),
+  labels: z.record(z.string(), z.string()).meta({ description: 'Kubernetes labels of the node.' }).optional(),
+});
+
+const powerSwitch = z.strictObject({
+  address: address('The PoE switch.'),
+  sshPort: port('Its SSH port; 22 unless told.').optional(),
+  user: text('Its SSH user; the password is in credentials.sops.yaml.', filled),
+  hostKey: text('Fingerprint of its host key.', format.hostKeyFingerprint),
+  driver: text('Its kind.', format.driverName, ['unifi', 'openwrt', 'routeros']),
+});
+
+const lun = z.strictObject({
+  name: text('The LUN\'s name.', format.dnsLabel),
+  size: text('Its size.', format.binarySize, ['20GiB']),
+  iqn: text('The target\'s name.', format.iqn, ['iqn.2000-01.com.synology:gandalf-data']),
+  user: text('The CHAP user; the secret is in credentials.sops.yaml.', format.matches(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'E_INVENTORY_CHAP_USER', 'a CHAP user', 'Use 1 to 63 letters, digits, dots, colons, hyphens and underscores.')),
+});
+
+const nas = z.strictObject({
+  address: address('The Synology.'),
+  https: z.boolean().meta({ description: 'Speak https to DSM; true unless told.' }).optional(),
+  port: port('DSM\'s port; 5001 for https and 5000 for http unless told.').optional(),
+  certificate: text('SHA-256 of DSM\'s certificate, where it is self-signed.', format.certificatePin).optional(),
+  user: text('The DSM user; the password is in credentials.sops.yaml.', filled),
+  iscsiPort: port('The iSCSI portal\'s port; 3260 unless told.').optional(),
+  volume: text('The volume for the LUNs; /volume1 unless told.', format.matches(/^\/volume[1-9]\d*$/, 'E_INVENTORY_VOLUME', 'a DSM volume', 'Write it like /volume1.')).optional(),
+  luns: z.array(lun).meta({ description: 'The LUNs to create or adopt.' }),
+});
+
+const gitops = z.strictObject({
+  url: text('The repository that Flux reads.', gitUrl, ['ssh://git@192.168.77.6:22/homelab.git']),
+  branch: text('Its branch; main unless told.', branchName).optional(),
+  path: text('The cluster\'s folder in it; clusters/<name> unless told.', gitopsPath).optional(),
+  hostKey: text('The git host\'s public key: type and key as in known_hosts.', format.hostKeyLine),
+});
+
+const recipient = z.strictObject({
+  name: text('Whose key it is.', format.dnsLabel),
+  role: z.enum(['cluster', 'owner', 'offline']).meta({ description: 'cluster: the cluster\'s own key; owner: a person\'s; offline: kept away from any computer.' }),
+  key: text('The age recipient.', ageRecipient),
+});
+
+/** The form of cluster.yaml. */
+export const clusterFile = z.strictObject({
+  name: text('The cluster\'s name.', format.dnsLabel),
+  environment: text('What it is for: dev, stage, prod, …; prod unless told.', format.dnsLabel).optional(),
+  talos,
+  kubernetes: z.strictObject({ version: text('Kubernetes version.', format.version('E_INVENTORY_KUBERNETES_VERSION'), ['1.34.4']) }),
+  network,
+  nodes: z.array(node).meta({ description: 'The machines.' }),
+  switch: powerSwitch.meta({ description: 'The PoE switch; without it boards are powered by hand.' }).optional(),
+  nas: nas.meta({ description: 'The Synology with iSCSI; without it there is no storage step.' }).optional(),
+  gitops: gitops.meta({ description: 'The GitOps repository; without it Flux is not installed.' }).optional(),
+  secrets: z.strictObject({ recipients: z.array(recipient).meta({ description: 'Who can decrypt: at least two, exactly one of them the cluster.' }) }),
+}).meta({ title: 'firstlight cluster.yaml', description: 'A Talos cluster on Raspberry Pi boards, as its owner declares it.' });
+
+/** cluster.yaml as written: right in form, without defaults. */
+export type ClusterFile = z.infer<typeof clusterFile>;
+
+/** The JSON Schema (draft 2020-12) for editors. */
+export function clusterJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(clusterFile, { io: 'input' }) as Record<string, unknown>;
+}

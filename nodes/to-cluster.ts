@@ -1,0 +1,74 @@
+import type { Cluster, ClusterNode, Gitops, Nas, Schematic } from './cluster.ts';
+import { sizeInBytes } from './formats.ts';
+import { plainMac } from './rules-nodes.ts';
+import type { ClusterFile } from './schema.ts';
+
+/** The public image factory. */
+const FACTORY = 'https://factory.talos.dev';
+
+/** Fills in the defaults and brings a valid file into the forms of `Cluster`. Pure; the file has passed schema and rules. */
+export function toCluster(file: ClusterFile, folder: string, repository: string): Cluster {
+  return {
+    folder, repository,
+    name: file.name,
+    environment: file.environment ?? 'prod',
+    talos: { version: plainVersion(file.talos.version), factory: (file.talos.factory ?? FACTORY).replace(/\/$/, ''), schematic: schematic(file.talos.schematic) },
+    kubernetes: { version: plainVersion(file.kubernetes.version) },
+    network: {
+      subnet: file.network.subnet, gateway: file.network.gateway, endpoint: file.network.endpoint,
+      dns: file.network.dns ?? [file.network.gateway],
+      ntp: file.network.ntp ?? ['time.cloudflare.com'],
+    },
+    nodes: file.nodes.map(clusterNode),
+    ...(file.switch === undefined ? {} : { power: { ...file.switch, sshPort: file.switch.sshPort ?? 22 } }),
+    ...(file.nas === undefined ? {} : { nas: nas(file.nas) }),
+    ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
+    secrets: file.secrets,
+  };
+}
+
+function plainVersion(text: string): string {
+  return text.replace(/^v/, '');
+}
+
+/** For a Raspberry Pi 4 with iSCSI storage (siderolabs/sbc-raspberrypi; siderolabs/extensions). */
+function schematic(given: ClusterFile['talos']['schematic']): Schematic {
+  const appended = given?.overlay?.configTxtAppend;
+  return {
+    overlay: {
+      image: given?.overlay?.image ?? 'siderolabs/sbc-raspberrypi',
+      name: given?.overlay?.name ?? 'rpi_generic',
+      ...(appended === undefined ? {} : { configTxtAppend: appended }),
+    },
+    extensions: given?.extensions ?? ['siderolabs/iscsi-tools', 'siderolabs/util-linux-tools'],
+    kernelArgs: given?.kernelArgs ?? [],
+  };
+}
+
+function clusterNode(node: ClusterFile['nodes'][number]): ClusterNode {
+  const card = node.card;
+  return {
+    name: node.name, role: node.role, mac: plainMac(node.mac), address: node.address,
+    proof: node.proof ?? 'stamp',
+    ...(card === undefined ? {} : { card: { ...(card.device === undefined ? {} : { device: card.device }), ...(card.serial === undefined ? {} : { serial: card.serial }) } }),
+    ...(node.port === undefined ? {} : { port: node.port }),
+    labels: node.labels ?? {},
+  };
+}
+
+function nas(given: NonNullable<ClusterFile['nas']>): Nas {
+  const https = given.https ?? true;
+  return {
+    address: given.address, https,
+    port: given.port ?? (https ? 5001 : 5000),
+    ...(given.certificate === undefined ? {} : { certificate: given.certificate }),
+    user: given.user,
+    iscsiPort: given.iscsiPort ?? 3260,
+    volume: given.volume ?? '/volume1',
+    luns: given.luns.map((lun) => ({ name: lun.name, bytes: sizeInBytes(lun.size), iqn: lun.iqn, user: lun.user })),
+  };
+}
+
+function gitops(given: NonNullable<ClusterFile['gitops']>, cluster: string): Gitops {
+  return { url: given.url, branch: given.branch ?? 'main', path: given.path ?? `clusters/${cluster}`, hostKey: given.hostKey };
+}
