@@ -1,0 +1,73 @@
+import { FirstlightError } from '../lib/errors.ts';
+import type { Host } from '../lib/host.ts';
+import type { ClusterNode } from '../nodes/cluster.ts';
+import { discover, subnetAddresses } from '../nodes/discover.ts';
+import { identify, proveNode, type Identity } from '../talos/identity.ts';
+import type { Facts } from './facts.ts';
+
+/** Where a node's board is: configured at its declared address, proven in maintenance mode somewhere, or not seen. */
+export type Located =
+  | { readonly kind: 'configured' }
+  | { readonly kind: 'maintenance'; readonly address: string; readonly fingerprint?: string }
+  | { readonly kind: 'absent'; readonly seen: string };
+
+/** Every machine of the subnet that answers on Talos's port, by address. */
+export type Neighbours = ReadonlyMap<string, Identity>;
+
+/** Talos's API port (siderolabs/talos:pkg/machinery/constants). */
+const TALOS_PORT = 50_000;
+
+/**
+ * One look at the whole subnet; looks that are asked for while one is under way share it. An address that is a declared
+ * one is first asked with the cluster's own certificate.
+ */
+export function createLookout(facts: Facts): (host: Host) => Promise<Neighbours> {
+  let underWay: Promise<Neighbours> | undefined;
+  return (host) => {
+    underWay ??= lookAround(host, facts).finally(() => { underWay = undefined; });
+    return underWay;
+  };
+}
+
+async function lookAround(host: Host, facts: Facts): Promise<Neighbours> {
+  const { cluster } = facts;
+  const fixed = new Set([cluster.network.gateway, cluster.nas?.address, cluster.power?.address]);
+  const addresses = subnetAddresses(cluster.network.subnet).filter((address) => !fixed.has(address));
+  const answering = await discover(host, { addresses, port: TALOS_PORT, timeoutMs: 1_000 });
+  const talosconfig = await facts.talosconfig(host);
+  const seen = await Promise.all(answering.map(async (address) => [address, await identify(host, cluster, address, talosconfig)] as const));
+  return new Map(seen);
+}
+
+/**
+ * Finds a node's board among the neighbours. Throws `E_IDENTITY_…` when a board claims this node wrongly (another node's
+ * board with this node's card, or the other way about): such a board must get no config.
+ */
+export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours): Located {
+  const home = neighbours.get(node.address);
+  if (home?.kind === 'configured') return { kind: 'configured' };
+  const reasons: string[] = [];
+  for (const [address, identity] of neighbours) {
+    if (identity.kind !== 'maintenance' || !claims(node, identity)) continue;
+    proveNode(facts.cluster, node, identity);
+    return { kind: 'maintenance', address, ...(identity.fingerprint === undefined ? {} : { fingerprint: identity.fingerprint }) };
+  }
+  for (const [address, identity] of neighbours) if (identity.kind !== 'configured') reasons.push(`${address} is ${identity.kind}`);
+  return { kind: 'absent', seen: reasons.length > 0 ? `no board proves it is ${node.name}; ${reasons.join(', ')}` : 'no board answers' };
+}
+
+/** Whether a board in maintenance mode says it is this node, by card or by MAC: it then has to prove it wholly. */
+function claims(node: ClusterNode, identity: Extract<Identity, { kind: 'maintenance' }>): boolean {
+  const byMac = identity.macs.includes(node.mac);
+  return node.proof === 'mac' ? byMac : byMac || identity.stamp?.node === node.name;
+}
+
+/** The same as `locate`, with a refused identity told as absent: for looks that decide only whether a card is needed. */
+export function locateQuietly(facts: Facts, node: ClusterNode, neighbours: Neighbours): Located {
+  try {
+    return locate(facts, node, neighbours);
+  } catch (error) {
+    if (error instanceof FirstlightError) return { kind: 'absent', seen: error.message };
+    throw error;
+  }
+}

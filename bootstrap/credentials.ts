@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { identityToRecipient } from 'age-encryption';
+import { randomBytes } from 'node:crypto';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { problem, ManyErrors, type FirstlightError } from '../lib/errors.ts';
+import { readIfThere, writeWhole } from '../lib/files.ts';
+import type { Host } from '../lib/host.ts';
+import { sopsDecrypt, sopsEncrypt } from '../lib/sops.ts';
+import type { Cluster } from '../nodes/cluster.ts';
+import type { Credentials } from '../nodes/credentials.ts';
+
+/** The file's shape, as a person fills it in with `sops edit`. */
+const File = z.strictObject({
+  clusterIdentity: z.string().optional(),
+  switchPassword: z.string().optional(),
+  nasPassword: z.string().optional(),
+  gitKey: z.string().optional(),
+  chap: z.record(z.string(), z.string()).default({}),
+});
+
+/** `<cluster folder>/credentials.sops.yaml`. */
+export function credentialsPath(cluster: Cluster): string {
+  return join(cluster.folder, 'credentials.sops.yaml');
+}
+
+/**
+ * Decrypts the credentials and hides every value from all output. A cluster that needs none may lack the file.
+ * Throws `E_CREDENTIALS` naming every value the cluster needs and the file lacks, `E_SOPS_…` where it can't be decrypted.
+ */
+export async function openCredentials(host: Host, cluster: Cluster): Promise<Credentials> {
+  const path = credentialsPath(cluster);
+  const there = await readIfThere(path) !== undefined;
+  const parsed = File.safeParse(there ? parse(await sopsDecrypt(host, path)) : {});
+  if (!parsed.success) {
+    const keys = parsed.error.issues.map((issue) => issue.path.join('.') || issue.message).join(', ');
+    throw problem('E_CREDENTIALS', `the credentials are not of the right shape: ${keys}`, 'Mend them with `sops edit`; the README shows the file.', { where: { file: path } });
+  }
+  const { chap, ...values } = parsed.data;
+  for (const secret of [...Object.values(values), ...Object.values(chap)]) if (secret) host.mask.add(secret);
+  const missing = await findMissing(cluster, parsed.data, path);
+  if (missing.length > 0) throw new ManyErrors('E_CREDENTIALS', `${missing.length} of the credentials are missing or wrong`, `Put them in with \`sops edit ${path}\`.`, missing);
+  return parsed.data as Credentials;
+}
+
+/** The names of LUNs whose CHAP secret does not exist yet. */
+export function lunsWithoutChap(cluster: Cluster, credentials: Credentials): string[] {
+  return (cluster.nas?.luns ?? []).map((lun) => lun.name).filter((name) => !credentials.chap[name]);
+}
+
+/** Makes a CHAP secret (16 characters, DSM's longest) for each LUN that lacks one and writes the file encrypted; others stay. */
+export async function makeChapSecrets(host: Host, cluster: Cluster): Promise<void> {
+  const credentials = await openCredentials(host, cluster);
+  const chap: Record<string, string> = { ...credentials.chap };
+  for (const name of lunsWithoutChap(cluster, credentials)) {
+    const secret = randomBytes(12).toString('base64url');
+    host.mask.add(secret);
+    chap[name] = secret;
+  }
+  await writeCredentials(host, cluster, { ...credentials, chap });
+}
+
+/** Writes the credentials, encrypted for the inventory's recipients (0600, whole or not at all). */
+export async function writeCredentials(host: Host, cluster: Cluster, credentials: Credentials): Promise<void> {
+  const path = credentialsPath(cluster);
+  const recipients = cluster.secrets.recipients.map((recipient) => recipient.key);
+  await writeWhole(path, await sopsEncrypt(host, { plain: stringify(credentials), path, recipients }), 0o600);
+}
+
+async function findMissing(cluster: Cluster, file: z.infer<typeof File>, path: string): Promise<FirstlightError[]> {
+  const faults: FirstlightError[] = [];
+  const need = (key: keyof typeof file, section: string): void => {
+    if (!file[key]) faults.push(problem('E_CREDENTIALS_MISSING', `${key} is missing, and the inventory has a section ${section}`, `Add ${key} with \`sops edit\`.`, { where: { file: path } }));
+  };
+  if (cluster.power) need('switchPassword', 'switch');
+  if (cluster.nas) need('nasPassword', 'nas');
+  if (cluster.gitops) { need('gitKey', 'gitops'); need('clusterIdentity', 'gitops'); }
+  if (file.clusterIdentity) {
+    const declared = cluster.secrets.recipients.find((recipient) => recipient.role === 'cluster')?.key;
+    const own = await identityToRecipient(file.clusterIdentity.trim()).catch(() => undefined);
+    if (own !== declared) faults.push(problem('E_CREDENTIALS_IDENTITY', 'clusterIdentity is not the private half of the recipient with role cluster', 'Put in the identity that belongs to that recipient, or mend secrets.recipients in cluster.yaml.', { where: { file: path } }));
+  }
+  return faults;
+}

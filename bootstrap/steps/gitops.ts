@@ -1,0 +1,93 @@
+import { waitFor } from '../../lib/conditions.ts';
+import { problem } from '../../lib/errors.ts';
+import type { Host } from '../../lib/host.ts';
+import { ensureAgeSecret, observeAgeSecret } from '../../gitops/age-secret.ts';
+import { ensureCsiSecret, observeCsiSecret } from '../../gitops/csi-secret.ts';
+import { bootstrapFlux, observeFlux } from '../../gitops/flux.ts';
+import { observeKustomizations, observeSecretDelivered, reconcileNow } from '../../gitops/kustomizations.ts';
+import { openRepository, type Repository } from '../../gitops/repository.ts';
+import type { Facts } from '../facts.ts';
+import type { Step } from '../step.ts';
+
+/** One clone of the GitOps repository for a run, in the scratch folder, brought up to date at each look. */
+export function createRepositoryRoom(facts: Facts): (host: Host) => Promise<Repository> {
+  return async (host) => openRepository(host, facts.cluster, await facts.credentials(host));
+}
+
+type Room = (host: Host) => Promise<Repository>;
+
+/** The NAS credentials for the CSI driver, as a SOPS-encrypted Secret in the GitOps repository. */
+export function csiSecretStep(facts: Facts, room: Room, needs: readonly string[]): Step {
+  return {
+    id: 'csi-secret',
+    title: 'CSI credentials in the GitOps repository',
+    needs,
+    observe: async (host) => observeCsiSecret(host, facts.cluster, await facts.credentials(host), await room(host)),
+    act: async (host) => { await ensureCsiSecret(host, facts.cluster, await facts.credentials(host), await room(host)); },
+  };
+}
+
+/** Namespace flux-system and Secret sops-age, before Flux needs them. */
+export function ageSecretStep(facts: Facts, needs: readonly string[]): Step {
+  const identity = async (host: Host): Promise<string> => {
+    const found = (await facts.credentials(host)).clusterIdentity;
+    if (found) return found;
+    throw problem('E_CREDENTIALS_MISSING', 'clusterIdentity is missing', 'Put the cluster’s age identity into credentials.sops.yaml with `sops edit`.');
+  };
+  return {
+    id: 'age-secret',
+    title: 'Age identity in the cluster',
+    needs,
+    observe: async (host) => observeAgeSecret(host, facts.kubeconfig, await identity(host)),
+    act: async (host) => { await ensureAgeSecret(host, facts.kubeconfig, await identity(host)); },
+  };
+}
+
+/** The real `flux bootstrap git`. */
+export function fluxStep(facts: Facts, needs: readonly string[]): Step {
+  return {
+    id: 'flux',
+    title: 'Flux bootstrap',
+    needs,
+    observe: (host) => observeFlux(host, facts.cluster, facts.kubeconfig),
+    act: async (host) => { await bootstrapFlux(host, facts.cluster, await facts.credentials(host), facts.kubeconfig); },
+  };
+}
+
+/** Every Kustomization Ready at the pushed revision, and the encrypted Secret there in the clear for its reader. */
+export function reconciledStep(facts: Facts, room: Room): Step {
+  const look = async (host: Host): Promise<{ readonly waiting: string[]; readonly count: number; readonly revision: string }> => {
+    const repository = await room(host);
+    const seen = await observeKustomizations(host, facts.cluster, facts.kubeconfig, repository.revision);
+    const waiting = seen.filter((kustomization) => !kustomization.ready).map((kustomization) => `${kustomization.name}: ${kustomization.message}`);
+    if (seen.length === 0) waiting.push('no Kustomization yet');
+    if (waiting.length === 0 && facts.cluster.nas) {
+      const delivered = await observeSecretDelivered(host, facts.cluster, await facts.credentials(host), facts.kubeconfig);
+      if (delivered.state === 'needed') waiting.push(delivered.why);
+    }
+    return { waiting, count: seen.length, revision: repository.revision };
+  };
+  return {
+    id: 'reconciled',
+    title: 'Kustomizations Ready at the pushed revision',
+    needs: ['flux'],
+    async observe(host) {
+      const { waiting, count, revision } = await look(host);
+      if (waiting.length > 0) return { state: 'needed', why: waiting.join('; ') };
+      return { state: 'done', detail: `${count} Kustomizations at ${revision.slice(0, 8)}, Secret decrypted` };
+    },
+    async act(host) {
+      await reconcileNow(host, facts.kubeconfig);
+      await waitFor({
+        name: 'every Kustomization is Ready at the pushed revision',
+        deadlineMs: 10 * 60_000,
+        everyMs: 1_000,
+        hint: 'See `flux get kustomizations` and the controllers’ logs for the one named above.',
+        look: async () => {
+          const { waiting } = await look(host);
+          return waiting.length === 0 ? { met: true, value: true } : { met: false, seen: waiting.join('; ') };
+        },
+      }, host);
+    },
+  };
+}

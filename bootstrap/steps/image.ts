@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { readLock, updateLock } from '../../lib/lock-file.ts';
+import { ensureImage, observeImage, type Image, type ImageRequest } from '../../talos/image.ts';
+import { postSchematic } from '../../talos/schematic.ts';
+import type { Host } from '../../lib/host.ts';
+import type { Facts } from '../facts.ts';
+import type { Step } from '../step.ts';
+
+/** What to ask the factory for, for this cluster. */
+export function imageRequest(facts: Facts, host: Host): ImageRequest {
+  return {
+    factory: facts.cluster.talos.factory,
+    schematicId: facts.schematic.id,
+    version: facts.cluster.talos.version,
+    lockFile: facts.lockFile,
+    cacheFolder: join(host.cache, 'images'),
+  };
+}
+
+/** The schematic, known to the factory under the id computed here. */
+export function schematicStep(facts: Facts): Step {
+  return {
+    id: 'schematic',
+    title: 'Schematic at the image factory',
+    needs: [],
+    async observe() {
+      const pinned = (await readLock(facts.lockFile)).schematic;
+      if (pinned === facts.schematic.id) return { state: 'done', detail: facts.schematic.id.slice(0, 12) };
+      return { state: 'needed', why: pinned ? `the lock file pins ${pinned.slice(0, 12)}, the inventory makes ${facts.schematic.id.slice(0, 12)}` : 'not posted yet' };
+    },
+    async act(host) {
+      await postSchematic(host, facts.cluster.talos.factory, facts.schematic.yaml);
+      await updateLock(facts.lockFile, { schematic: facts.schematic.id });
+    },
+  };
+}
+
+/** The image in the cache, with the hash the lock file pins. */
+export function imageStep(facts: Facts): Step {
+  return {
+    id: 'image',
+    title: `Talos ${facts.cluster.talos.version} image`,
+    needs: ['schematic'],
+    observe: (host) => observeImage(host, imageRequest(facts, host)),
+    act: async (host) => { await ensureImage(host, imageRequest(facts, host)); },
+  };
+}
+
+/** The image for the writer; downloads nothing when the image step is done. */
+export function openImage(facts: Facts, host: Host): Promise<Image> {
+  return ensureImage(host, imageRequest(facts, host));
+}

@@ -1,0 +1,63 @@
+import type { Cluster } from '../nodes/cluster.ts';
+import { createLookout } from './boards.ts';
+import type { Facts } from './facts.ts';
+import type { Step } from './step.ts';
+import { boardStep, powerStep } from './steps/boards.ts';
+import { cardsStep } from './steps/cards.ts';
+import { configStep } from './steps/config.ts';
+import { etcdStep } from './steps/etcd.ts';
+import { ageSecretStep, createRepositoryRoom, csiSecretStep, fluxStep, reconciledStep } from './steps/gitops.ts';
+import { imageStep, schematicStep } from './steps/image.ts';
+import { kubeconfigStep, readyStep } from './steps/kubernetes.ts';
+import { bundleStep, credentialsStep } from './steps/secrets.ts';
+import { storageProofStep, storageStep } from './steps/storage.ts';
+
+/** How long to wait for machines, in milliseconds. A Pi 4B's cold boot is one to three minutes, an image pull on a slow line more. */
+export type Patience = { readonly bootMs: number; readonly joinMs: number };
+
+/** What suits real boards. */
+export const REAL_PATIENCE: Patience = { bootMs: 10 * 60_000, joinMs: 20 * 60_000 };
+
+/**
+ * Which steps bring this cluster up, in which order: a pure function of the inventory. Sections it lacks (switch, NAS,
+ * GitOps) have no steps. Nothing is written to the NAS or to git before the nodes are Ready, and nothing to git before
+ * the storage is proven.
+ */
+export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[] {
+  const { cluster } = facts;
+  const lookout = createLookout(facts);
+  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), schematicStep(facts), imageStep(facts), cardsStep(facts, lookout)];
+  const powered = poweredNodes(cluster);
+  for (const { node, port } of powered) if (cluster.power) steps.push(powerStep(facts, cluster.power, node, port));
+  const controlPlanes = cluster.nodes.filter((node) => node.role === 'control plane');
+  const boards = cluster.nodes.map((node) => {
+    const power = cluster.power && node.port !== undefined ? [`power:${node.name}`] : [];
+    return boardStep(facts, node, lookout, ['cards', ...power], patience.bootMs);
+  });
+  const allBoards = boards.map((board) => board.id);
+  steps.push(...boards);
+  for (const node of cluster.nodes) {
+    const first = node.role === 'worker' ? controlPlanes.map((other) => `config:${other.name}`) : [];
+    steps.push(configStep(facts, node, [...allBoards, ...first], patience.bootMs));
+  }
+  steps.push(etcdStep(facts, controlPlanes.map((node) => `config:${node.name}`), patience.joinMs), kubeconfigStep(facts, patience.joinMs));
+  for (const node of cluster.nodes) steps.push(readyStep(facts, node, patience.joinMs));
+  let settled = cluster.nodes.map((node) => `ready:${node.name}`);
+  if (cluster.nas) {
+    steps.push(storageStep(facts, cluster.nas, settled), storageProofStep(facts, cluster.nas));
+    settled = ['storage-proof'];
+  }
+  if (cluster.gitops) steps.push(...gitopsSteps(facts, settled));
+  return steps;
+}
+
+function gitopsSteps(facts: Facts, settled: readonly string[]): Step[] {
+  const room = createRepositoryRoom(facts);
+  const csi = facts.cluster.nas ? [csiSecretStep(facts, room, settled)] : [];
+  const needs = [...settled, ...csi.map((step) => step.id)];
+  return [...csi, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret']), reconciledStep(facts, room)];
+}
+
+function poweredNodes(cluster: Cluster) {
+  return cluster.nodes.flatMap((node) => (node.port === undefined ? [] : [{ node, port: node.port }]));
+}

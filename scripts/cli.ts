@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { FirstlightError } from '../lib/errors.ts';
+import { exitCodeOf } from './terminal/exit.ts';
+import { errorFrame } from './terminal/frame.ts';
+import type { CommonOptions, Session } from './session.ts';
+
+/** What a command does: it gets a session and its own options and says the exit code (nothing means 0). */
+type Action = (session: Session, argument: string | undefined, options: Record<string, unknown>) => Promise<number | void>;
+
+const CLUSTER = 'the cluster: its folder, its cluster.yaml, or its name; left out: the only one there is, or the bundled Gandalf';
+
+const program = new Command('firstlight')
+  .description('From four blank microSD cards to a Kubernetes cluster under GitOps in one command.')
+  .option('--json', 'events and answers as JSON lines on standard output')
+  .option('--plain', 'one line per happening instead of the live list')
+  .option('--yes', 'take the default answer to every question that has one')
+  .showHelpAfterError('(firstlight --help shows the commands)')
+  .configureOutput({ outputError: (text, write) => write(`✖ E_USAGE  ${text.replace(/^error: /, '')}`) })
+  .exitOverride();
+
+command('rehearse [cluster]', 'bring the cluster up in the lab, against virtual boards: nothing real is touched', 'firstlight rehearse --keep',
+  async () => (await import('./commands/rehearse.ts')).rehearseCommand)
+  .option('--keep', 'hold the cluster open at the end, until Ctrl+C')
+  .option('--again', 'run `up` a second time and report what it found done');
+command('up [cluster]', 'bring the real cluster up, or finish bringing it up; run it again at any time', 'firstlight up gandalf',
+  async () => (await import('./commands/up.ts')).upCommand)
+  .option('--access <folder>', 'leave kubeconfig and talosconfig (0600) in this folder');
+command('check [cluster]', 'validate the file, tools, credentials, network, switch, NAS and git; changes nothing', 'firstlight check gandalf',
+  async () => (await import('./commands/check.ts')).checkCommand);
+command('status [cluster]', 'what is true now', 'firstlight status gandalf --json',
+  async () => (await import('./commands/status.ts')).statusCommand);
+command('tools', 'fetch the programs firstlight runs (talosctl, flux, kubectl, sops, …), at their pinned versions', 'firstlight tools',
+  async () => (await import('./commands/tools.ts')).toolsAction);
+
+/** Declares a command; its code is loaded only when it is called, and every one ends through the same door. */
+function command(usage: string, description: string, example: string, load: () => Promise<Action>): Command {
+  const made = program.command(usage).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+  if (usage.includes('[cluster]')) made.summary(description).helpOption('-h, --help', 'help').addHelpText('after', `\n[cluster] is ${CLUSTER}.`);
+  return made.action(async (...given: unknown[]) => {
+    const self = given.at(-1) as Command;
+    const [argument] = self.args;
+    const action = await load();
+    process.exitCode = await runCommand(action, argument, self.optsWithGlobals() as CommonOptions & Record<string, unknown>);
+  });
+}
+
+/** The only catch: errors become a frame (or a JSON line) and an exit code. */
+async function runCommand(action: Action, argument: string | undefined, options: CommonOptions & Record<string, unknown>): Promise<number> {
+  const { openSession } = await import('./session.ts');
+  const session = openSession(options);
+  let failure: unknown;
+  let code: number | undefined;
+  try {
+    code = await action(session, argument, options) ?? 0;
+  } catch (error) {
+    failure = error;
+  }
+  await session.close();
+  if (failure === undefined) return code ?? 0;
+  if (options.json) process.stdout.write(`${session.host.mask.hide(JSON.stringify(asData(failure)))}\n`);
+  process.stderr.write(errorFrame(failure, session.host.mask.hide, process.cwd()));
+  return exitCodeOf(failure);
+}
+
+function asData(error: unknown): object {
+  if (!(error instanceof FirstlightError)) return { code: 'run.failed', error: { code: 'E_INTERNAL', message: String(error) } };
+  const { code, message, hint, where } = error;
+  const problems = 'problems' in error ? (error.problems as FirstlightError[]).map((each) => asData(each)) : undefined;
+  return { code: 'run.failed', error: { code, message, hint, where, ...(problems ? { problems } : {}) } };
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 64;
+}
