@@ -1,0 +1,125 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { timingSafeEqual, createHash } from 'node:crypto';
+import ssh2, { type Connection, type ParsedKey } from 'ssh2';
+import { fingerprint } from '../lib/ssh.ts';
+import { answerCommand } from './switch-commands.ts';
+
+/** How the switch misbehaves: closed port, or silence on every new connection and command. */
+export type SwitchFault = 'refuse' | 'hang';
+
+/** A PoE switch of the lab. `hostKey` is a private key as createHostKey makes it; `onPower` runs before the command is answered. */
+export type SwitchOptions = {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly hostKey: string;
+  /** How many ports it has; numbered from 1. */
+  readonly ports: number;
+  /** What they are at the start; off unless told. */
+  readonly initially?: 'on' | 'off';
+  onPower(port: number, state: 'on' | 'off'): void | Promise<void>;
+};
+
+/** The running switch. */
+export type LabSwitch = {
+  /** Of its host key, `SHA256:…`. */
+  readonly fingerprint: string;
+  readonly port: number;
+  /** Throws RangeError for a port that it hasn't. */
+  state(port: number): 'on' | 'off';
+  /** Takes effect before it resolves; undefined heals, and lets hanging connections go. */
+  fail(mode: SwitchFault | undefined): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** A new Ed25519 host key in OpenSSH format. */
+export function createHostKey(): string {
+  return ssh2.utils.generateKeyPairSync('ed25519').private;
+}
+
+/** Starts an SSH server that answers as a UniFi switch does to `swctrl poe`. Rejects where the address cannot be bound. */
+export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
+  const ports = new Map(Array.from({ length: options.ports }, (_, i) => [i + 1, options.initially ?? 'off'] as const)) as Map<number, 'on' | 'off'>;
+  const sockets = new Set<Socket>();
+  const held = new Set<() => void>();
+  let fault: SwitchFault | undefined;
+
+  const set = async (port: number, state: 'on' | 'off'): Promise<void> => {
+    if (ports.get(port) === state) return;
+    ports.set(port, state);
+    await options.onPower(port, state);
+  };
+  const serve = (connection: Connection): void => {
+    connection.on('error', () => {});
+    connection.on('authentication', (request) => {
+      if (request.method === 'password' && request.username === options.user && same(request.password, options.password)) return request.accept();
+      request.reject(['password']);
+    });
+    connection.on('session', (accept) => {
+      accept().on('exec', (acceptExec, _reject, info) => {
+        const channel = acceptExec();
+        const answer = async (): Promise<void> => {
+          const result = await answerCommand(info.command, ports, set).catch((error: unknown) => ({ exitCode: 1, stdout: '', stderr: `${String(error)}\n` }));
+          if (result.stdout !== '') channel.write(result.stdout);
+          if (result.stderr !== '') channel.stderr.write(result.stderr);
+          channel.exit(result.exitCode);
+          channel.end();
+        };
+        if (fault === 'hang') held.add(() => channel.close());
+        else void answer();
+      });
+    });
+  };
+  const ssh = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'dropbear_2020.81' }, serve);
+  const accept = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('close', () => sockets.delete(socket));
+    if (fault === 'hang') held.add(() => socket.destroy());
+    else ssh.injectSocket(socket);
+  };
+  const listen = async (port: number): Promise<NetServer> => {
+    const server = createServer(accept).listen(port, options.address);
+    await once(server, 'listening');
+    return server;
+  };
+  let server: NetServer | undefined = await listen(options.port);
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
+  const shut = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    const closing = server;
+    server = undefined;
+    if (closing !== undefined) await new Promise<void>((resolve) => closing.close(() => resolve()));
+  };
+  const heal = (): void => {
+    for (const release of held) release();
+    held.clear();
+  };
+  return {
+    fingerprint: fingerprint((ssh2.utils.parseKey(options.hostKey) as ParsedKey).getPublicSSH()),
+    port,
+    state: (number) => {
+      const state = ports.get(number);
+      if (state === undefined) throw new RangeError(`the switch has no port ${number}`);
+      return state;
+    },
+    fail: async (mode) => {
+      heal();
+      fault = mode;
+      if (mode === 'refuse') await shut();
+      else server ??= await listen(port);
+    },
+    close: async () => {
+      heal();
+      await shut();
+    },
+  };
+}
+
+function same(one: string, other: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}
