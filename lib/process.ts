@@ -14,7 +14,7 @@ export type RunnerSetup = {
 
 /**
  * The way programs are run: execa, with a deadline, abort, no inherited environment, and error texts of our own
- * (execa's hold the whole argv and output; ours hold the program's name, its first two plain words and the end of its stderr, masked).
+ * (execa's hold the whole argv and output; ours hold the program's name, its leading plain words, two at most, and the end of its stderr, masked).
  */
 export function createRunner(setup: RunnerSetup): (command: Command) => Promise<CommandResult> {
   return async (command) => {
@@ -56,7 +56,8 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
 }
 
 function shortName(command: Command): string {
-  const words = command.args.filter((word) => /^[a-z][a-z-]*$/.test(word)).slice(0, 2);
+  const end = command.args.findIndex((word) => !/^[a-z][a-z-]*$/.test(word));
+  const words = command.args.slice(0, end < 0 ? 2 : Math.min(end, 2));
   return [command.program.split('/').at(-1), ...words].join(' ');
 }
 
