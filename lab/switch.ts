@@ -81,7 +81,7 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
     else ssh.injectSocket(socket);
   };
   const listen = async (port: number): Promise<NetServer> => {
-    const server = createServer(accept).listen(port, options.address);
+    const server = createServer({ noDelay: true }, accept).listen(port, options.address);
     await once(server, 'listening');
     return server;
   };
