@@ -56,17 +56,35 @@ export async function runSteps(steps: readonly Step[], host: Host): Promise<RunR
   return { steps: steps.map((step) => ended.get(step.id)!), ms: host.clock.now() - started };
 }
 
-/** Observes every step in order of need and acts on none: what a run would do. A step whose look fails says why. */
+/**
+ * Observes every step, each after those it needs, and acts on none: what is true now, and what a run would do. A step whose
+ * look fails says why.
+ */
 export async function planSteps(steps: readonly Step[], host: Host): Promise<readonly StepEnd[]> {
   checkGraph(steps);
-  return Promise.all(steps.map(async (step): Promise<StepEnd> => {
-    const started = host.clock.now();
-    const look = await step.observe(stepHost(host, step, host.signal)).catch((error: unknown): Observation => {
-      return { state: 'needed', why: located(error, {}).message };
-    });
-    const end = look.state === 'done' ? 'already' : 'would';
-    return { step, end, detail: look.state === 'done' ? look.detail : look.why, ms: host.clock.now() - started };
-  }));
+  const byId = new Map(steps.map((step) => [step.id, step]));
+  const looks = new Map<string, Promise<StepEnd>>();
+  const look = (step: Step): Promise<StepEnd> => {
+    const known = looks.get(step.id) ?? Promise.all(step.needs.map((need) => look(byId.get(need)!))).then(() => observeOnly(step, stepHost(host, step, host.signal)));
+    looks.set(step.id, known);
+    return known;
+  };
+  return Promise.all(steps.map(look));
+}
+
+async function observeOnly(step: Step, host: Host): Promise<StepEnd> {
+  const started = host.clock.now();
+  host.signal.throwIfAborted();
+  host.emit({ code: 'step.started', message: step.title });
+  const seen = await step.observe(host).catch((error: unknown): Observation => {
+    if (host.signal.aborted) throw error;
+    return { state: 'needed', why: located(error, {}).message };
+  });
+  const ms = host.clock.now() - started;
+  const end = seen.state === 'done' ? 'already' : 'would';
+  const detail = seen.state === 'done' ? seen.detail : seen.why;
+  host.emit({ code: end === 'already' ? 'step.already' : 'step.would', message: detail, data: { ms } });
+  return { step, end, detail, ms };
 }
 
 async function runStep(step: Step, host: Host): Promise<StepEnd> {

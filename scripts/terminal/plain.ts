@@ -22,6 +22,7 @@ export function plainView(write: (text: string) => void, now: () => number): Vie
       if (event.code === 'step.acting') line('▸', `${name(event)}${detail}`);
       else if (event.code === 'step.done') line('✔', `${name(event)}${detail}`);
       else if (event.code === 'step.already') line('✔', `${name(event)} (already)${detail}`);
+      else if (event.code === 'step.would') line('✗', `${name(event)}${detail}`);
       else if (event.code === 'step.failed') line('✖', `${name(event)}${detail}`);
       else if (event.code === 'wait.seen' && event.message && !dull(`wait ${event.step}`)) line('…', event.message);
       else if (event.code.endsWith('.progress') && !dull(`${event.code} ${event.node}`)) {

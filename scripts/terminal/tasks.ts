@@ -55,8 +55,8 @@ function apply(item: Shown, event: RunEvent): void {
   else if (event.code === 'wait.seen') item.note = text;
   else if (event.code === 'step.done') item.note = `${text} (${ms})`;
   else if (event.code === 'step.already') item.note = `${text} (was so)`;
-  else if (event.code === 'step.failed') item.note = text;
+  else if (event.code === 'step.failed' || event.code === 'step.would') item.note = text;
   item.redraw?.();
   if (event.code === 'step.done' || event.code === 'step.already') { item.state = 'done'; item.settle?.(); }
-  if (event.code === 'step.failed') { item.state = 'failed'; item.settle?.(new Error('failed')); }
+  if (event.code === 'step.failed' || event.code === 'step.would') { item.state = 'failed'; item.settle?.(new Error('failed')); }
 }

@@ -1,0 +1,55 @@
+import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
+import type { Host } from '../lib/host.ts';
+import { observePower } from '../nodes/power.ts';
+import { openRepository } from '../gitops/repository.ts';
+import { observeStorage } from '../storage/ensure.ts';
+import type { Facts } from './facts.ts';
+import type { Step } from './step.ts';
+import { switchPassword } from './steps/boards.ts';
+
+/** The looks of `firstlight check`, as steps that only observe: whatever the cluster declares can be reached and opened from here. */
+export function checkSteps(facts: Facts): Step[] {
+  const { cluster } = facts;
+  const steps: Step[] = [look('credentials', 'Credentials can be decrypted and are complete', async (host) => {
+    await facts.credentials(host);
+    return 'complete';
+  }), look('factory', `Image factory ${cluster.talos.factory}`, async (host) => {
+    const answer = await host.fetch(`${cluster.talos.factory}/versions`, { signal: AbortSignal.any([host.signal, AbortSignal.timeout(10_000)]) });
+    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    const versions = await answer.json() as string[];
+    if (!versions.includes(`v${cluster.talos.version}`)) throw new Error(`it has no Talos v${cluster.talos.version}`);
+    return `has Talos v${cluster.talos.version}`;
+  })];
+  const { power, nas, gitops } = cluster;
+  const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
+  if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
+  if (nas) steps.push(look('nas', `NAS ${nas.address}`, async (host) => {
+    const findings = await observeStorage(host, nas, await facts.credentials(host));
+    return findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`;
+  }));
+  if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
+  return steps;
+}
+
+/** Runs all looks side by side; one that fails does not stop the others. Throws every failure together (`E_CHECK`). */
+export async function runChecks(steps: readonly Step[], host: Host): Promise<void> {
+  const faults: FirstlightError[] = [];
+  await Promise.all(steps.map(async (step) => {
+    const told = { ...host, emit: (event: Parameters<Host['emit']>[0]) => host.emit({ step: step.id, ...event }) };
+    told.emit({ code: 'step.started', message: step.title });
+    try {
+      const seen = await step.observe(told);
+      told.emit({ code: 'step.already', message: seen.state === 'done' ? seen.detail : seen.why });
+    } catch (error) {
+      const fault = located(error, { step: step.id });
+      told.emit({ code: 'step.failed', message: fault.message });
+      faults.push(fault);
+    }
+  }));
+  host.signal.throwIfAborted();
+  if (faults.length > 0) throw new ManyErrors('E_CHECK', `${faults.length} of ${steps.length} checks failed`, 'Mend each; nothing was changed.', faults);
+}
+
+function look(id: string, title: string, see: (host: Host) => Promise<string>): Step {
+  return { id, title, needs: [], observe: async (host) => ({ state: 'done', detail: await see(host) }), act: async () => {} };
+}

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import ssh2 from 'ssh2';
+import type { Mask } from '../../lib/masking.ts';
+
+/** An age identity and its recipient. */
+export type AgePair = { readonly identity: string; readonly recipient: string };
+
+/** An SSH key: OpenSSH private key, public line (`ssh-ed25519 AAAA…`). */
+export type SshPair = { readonly key: string; readonly line: string };
+
+/** Throw-away keys and passwords of one world; every secret is registered with the mask. */
+export type WorldKeys = {
+  readonly age: Readonly<Record<'cluster' | 'owner' | 'offline', AgePair>>;
+  readonly git: SshPair;
+  readonly gitHost: SshPair;
+  readonly switchHost: SshPair;
+  readonly switchPassword: string;
+  readonly nasPassword: string;
+};
+
+/** Makes all keys of a world. */
+export async function makeKeys(mask: Mask): Promise<WorldKeys> {
+  const [cluster, owner, offline] = await Promise.all([agePair(mask), agePair(mask), agePair(mask)]);
+  return {
+    age: { cluster, owner, offline },
+    git: sshPair(mask), gitHost: sshPair(mask), switchHost: sshPair(mask),
+    switchPassword: password(mask), nasPassword: password(mask),
+  };
+}
+
+async function agePair(mask: Mask): Promise<AgePair> {
+  const identity = await generateX25519Identity();
+  mask.add(identity);
+  return { identity, recipient: await identityToRecipient(identity) };
+}
+
+function sshPair(mask: Mask): SshPair {
+  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  mask.add(pair.private);
+  return { key: pair.private, line: pair.public.split(' ').slice(0, 2).join(' ') };
+}
+
+function password(mask: Mask): string {
+  const made = randomBytes(15).toString('base64url');
+  mask.add(made);
+  return made;
+}

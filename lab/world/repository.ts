@@ -1,0 +1,33 @@
+import { cp, mkdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Host } from '../../lib/host.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
+
+/** What of an owner's work tree is not copied into a rehearsal: history, runs, backups and what only the owner's keys can open. */
+const LEFT_BEHIND = /(^|\/)(\.git|node_modules|runs|backups)$|\/(secrets|credentials)\.sops\.yaml$|\/firstlight\.lock\.yaml$/;
+
+/** Copies the homelab repository's work tree to `target`; gives the copied cluster's folder. */
+export async function copyHomelab(cluster: Cluster, target: string): Promise<string> {
+  await cp(cluster.repository, target, {
+    recursive: true,
+    filter: (source) => !LEFT_BEHIND.test(relative(cluster.repository, source)),
+  });
+  return join(target, relative(cluster.repository, cluster.folder));
+}
+
+/** Makes the copied work tree a git repository and pushes its one commit into a new bare repository at `bare`. */
+export async function publish(host: Host, worktree: string, bare: string, branch: string): Promise<void> {
+  const git = (args: readonly string[], cwd: string) => host.run({ program: 'git', args, cwd, env: AUTHOR });
+  await mkdir(bare, { recursive: true });
+  await git(['init', '--quiet', '--bare', `--initial-branch=${branch}`, '.'], bare);
+  await git(['init', '--quiet', `--initial-branch=${branch}`, '.'], worktree);
+  await git(['add', '--all'], worktree);
+  await git(['commit', '--quiet', '--message', 'Describe the homelab'], worktree);
+  await git(['push', '--quiet', bare, branch], worktree);
+}
+
+const AUTHOR = {
+  GIT_AUTHOR_NAME: 'rehearsal', GIT_AUTHOR_EMAIL: 'rehearsal@firstlight.invalid',
+  GIT_COMMITTER_NAME: 'rehearsal', GIT_COMMITTER_EMAIL: 'rehearsal@firstlight.invalid',
+  GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null',
+};
