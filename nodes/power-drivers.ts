@@ -8,6 +8,8 @@ export type PowerDriver = {
   readonly show: string;
   readonly isOn: string;
   readonly isOff: string;
+  /** Its group is what is told to people where neither matches. */
+  readonly status: string;
   /** True where the set commands' exit codes mean nothing, and only what is read back counts. */
   readonly exitCodesLie: boolean;
 };
@@ -24,6 +26,7 @@ export const POWER_DRIVERS = {
     show: 'swctrl poe show id {port}',
     isOn: '^\\s*{port}\\s+(?!Off\\b)[A-Z]\\S*\\s',
     isOff: '^\\s*{port}\\s+Off\\b(?!.*\\sOn\\s)',
+    status: '^\\s*{port}\\s+([A-Z].*)$',
     exitCodesLie: false,
   },
   /**
@@ -36,6 +39,7 @@ export const POWER_DRIVERS = {
     show: 'ubus call poe info',
     isOn: '"lan{port}":\\s*\\{[^}]*"status":\\s*"(?:Searching|Delivering power|Requesting power)"',
     isOff: '"lan{port}":\\s*\\{[^}]*"status":\\s*"Disabled"',
+    status: '"lan{port}":\\s*\\{[^}]*"status":\\s*"([^"]*)"',
     exitCodesLie: true,
   },
   /**
@@ -48,6 +52,7 @@ export const POWER_DRIVERS = {
     show: '/interface ethernet poe monitor ether{port} once',
     isOn: '^\\s*poe-out:\\s*(?:auto-on|forced-on)\\b',
     isOff: '^\\s*poe-out:\\s*off\\b[\\s\\S]*^\\s*poe-out-status:\\s*disabled\\b',
+    status: '^\\s*(poe-out-status:.*)$',
     exitCodesLie: true,
   },
 } as const satisfies Record<string, PowerDriver>;

@@ -14,7 +14,12 @@ export type Power = 'on' | 'off';
  */
 export async function observePower(host: Host, power: PowerSwitch, password: string, port: number): Promise<Power> {
   return withSwitch(host, power, password, async (ssh, driver) => {
-    const look = await show(ssh, driver, port);
+    let look = await show(ssh, driver, port);
+    // Ports that are just changing say neither for a moment.
+    for (let tries = 1; look.state === undefined && look.known && tries < 10; tries++) {
+      await host.clock.sleep(500, host.signal);
+      look = await show(ssh, driver, port);
+    }
     if (look.state !== undefined) return look.state;
     throw problem('E_POWER_ANSWER', `the switch ${power.address} answered nothing understandable about port ${port}: ${look.seen}`,
       `Check the port's number and the driver (${power.driver}) in cluster.yaml.`);
@@ -59,9 +64,12 @@ async function withSwitch<T>(host: Host, power: PowerSwitch, password: string, w
   }
 }
 
-async function show(ssh: Ssh, driver: PowerDriver, port: number): Promise<{ state: Power | undefined; seen: string }> {
+type Shown = { readonly state: Power | undefined; readonly known: boolean; readonly seen: string };
+
+async function show(ssh: Ssh, driver: PowerDriver, port: number): Promise<Shown> {
   const { stdout, stderr } = await ssh.exec(filled(driver.show, port), { timeoutMs: 10_000 });
-  return { state: readPower(driver, port, stdout), seen: firstLine(stderr) || firstLine(stdout.trim().split('\n').at(-1) ?? '') || 'no answer' };
+  const status = new RegExp(filled(driver.status, port), 'm').exec(stdout.replaceAll('\r', ''))?.[1];
+  return { state: readPower(driver, port, stdout), known: status !== undefined, seen: firstLine(status ?? '') || firstLine(stderr) || firstLine(stdout) || 'no answer' };
 }
 
 /** What a driver's `show` answer says of a port; undefined where it says neither. */
