@@ -19,7 +19,7 @@ export type Recovery = {
 export async function recoverSnapshot(recovery: Recovery): Promise<void> {
   const done = await execa(recovery.etcdutl, [
     'snapshot', 'restore', recovery.snapshot, `--name=${recovery.name}`, `--data-dir=${recovery.dataFolder}`,
-    `--initial-cluster=${recovery.name}=${recovery.peerUrl}`, `--initial-advertise-peer-urls=${recovery.peerUrl}`,
+    '--initial-cluster-token=', `--initial-cluster=${recovery.name}=${recovery.peerUrl}`, `--initial-advertise-peer-urls=${recovery.peerUrl}`,
     `--skip-hash-check=${recovery.skipHashCheck}`,
   ], { reject: false, timeout: 60_000, extendEnv: false, env: { HOME: recovery.folder, PATH: '/usr/bin:/bin' }, stdin: 'ignore' });
   if (done.exitCode === 0) return;

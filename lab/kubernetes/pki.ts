@@ -3,7 +3,7 @@ import { createPrivateKey, randomBytes, webcrypto, type KeyObject } from 'node:c
 import * as x509 from '@peculiar/x509';
 import type { KeyPair } from './types.ts';
 
-x509.cryptoProvider.set(webcrypto as unknown as Crypto);
+x509.cryptoProvider.set(webcrypto);
 
 /** Whom a certificate names and what it may be used for. `days` is its life from now on. */
 export type CertificateRequest = {
@@ -15,7 +15,10 @@ export type CertificateRequest = {
   readonly days: number;
 };
 
-type SigningAlgorithm = { readonly import: EcKeyImportParams | RsaHashedImportParams | { name: 'Ed25519' }; readonly sign: EcdsaParams | { name: string } };
+type SigningAlgorithm = {
+  readonly import: { readonly name: string; readonly namedCurve?: string; readonly hash?: string };
+  readonly sign: { readonly name: string; readonly hash?: string };
+};
 
 const LEAF = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const DAY_MS = 86_400_000;

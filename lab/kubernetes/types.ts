@@ -31,4 +31,6 @@ export type KubeletMaterial = {
   readonly bootstrapToken: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly kubeletVersion: string;
+  /** What the Node object shows as osImage; `Talos (v1.11.0)` unless told. */
+  readonly osImage?: string;
 };
