@@ -2,13 +2,14 @@ import { FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { ClusterNode } from '../nodes/cluster.ts';
 import { discover, subnetAddresses } from '../nodes/discover.ts';
-import { identify, proveNode, type Identity } from '../talos/identity.ts';
+import { identify, type Identity } from '../talos/identity.ts';
+import { proveNode } from '../talos/proof.ts';
 import type { Facts } from './facts.ts';
 
 /** Where a node's board is: configured at its declared address, proven in maintenance mode somewhere, or not seen. */
 export type Located =
   | { readonly kind: 'configured' }
-  | { readonly kind: 'maintenance'; readonly address: string; readonly fingerprint?: string }
+  | { readonly kind: 'maintenance'; readonly address: string; readonly fingerprint: string }
   | { readonly kind: 'absent'; readonly seen: string };
 
 /** Every machine of the subnet that answers on Talos's port, by address. */
@@ -45,12 +46,15 @@ async function lookAround(host: Host, facts: Facts): Promise<Neighbours> {
  */
 export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours): Located {
   const home = neighbours.get(node.address);
-  if (home?.kind === 'configured') return { kind: 'configured' };
+  if (home?.kind === 'configured') {
+    proveNode(facts.cluster, node, home);
+    return { kind: 'configured' };
+  }
   const reasons: string[] = [];
   for (const [address, identity] of neighbours) {
     if (identity.kind !== 'maintenance' || !claims(node, identity)) continue;
     proveNode(facts.cluster, node, identity);
-    return { kind: 'maintenance', address, ...(identity.fingerprint === undefined ? {} : { fingerprint: identity.fingerprint }) };
+    return { kind: 'maintenance', address, fingerprint: identity.fingerprint };
   }
   for (const [address, identity] of neighbours) if (identity.kind !== 'configured') reasons.push(`${address} is ${identity.kind}`);
   return { kind: 'absent', seen: reasons.length > 0 ? `no board proves it is ${node.name}; ${reasons.join(', ')}` : 'no board answers' };

@@ -30,7 +30,7 @@ export type Facts = {
   /** Path of the node's machine config in the scratch folder (0600). */
   machineConfig(host: Host, node: ClusterNode): Promise<string>;
   /** Addresses at which boards in maintenance mode were proven, by node name. */
-  readonly found: Map<string, { readonly address: string; readonly fingerprint?: string }>;
+  readonly found: Map<string, { readonly address: string; readonly fingerprint: string }>;
 };
 
 /** Facts of a cluster, nothing opened yet. `scratch` is the host's private folder. */

@@ -3,7 +3,8 @@ import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { identify } from '../../talos/identity.ts';
-import { applyConfig, type Access } from '../../talos/talosctl.ts';
+import { applyConfig } from '../../talos/talosctl-config.ts';
+import type { Access } from '../../talos/talosctl.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
@@ -22,7 +23,7 @@ export function configStep(facts: Facts, node: ClusterNode, needs: readonly stri
     async observe(host) {
       if (!await secure(host)) return { state: 'needed', why: 'in maintenance mode' };
       const dry = await applyConfig(host, await facts.access(host, node), await facts.machineConfig(host, node), { dryRun: true });
-      return dry.changed ? { state: 'needed', why: 'the config differs from the inventory' } : { state: 'done', detail: `applied, mutual TLS at ${node.address}` };
+      return dry.changes ? { state: 'needed', why: 'the config differs from the inventory' } : { state: 'done', detail: `applied, mutual TLS at ${node.address}` };
     },
     async act(host) {
       const path = await facts.machineConfig(host, node);

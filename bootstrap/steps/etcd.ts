@@ -1,0 +1,89 @@
+import { waitFor } from '../../lib/conditions.ts';
+import { FirstlightError, problem } from '../../lib/errors.ts';
+import type { Host } from '../../lib/host.ts';
+import { readLock, updateLock } from '../../lib/lock-file.ts';
+import { bootstrapDecision, type BootstrapDecision } from '../../talos/bootstrap-decision.ts';
+import { observeEtcd } from '../../talos/etcd.ts';
+import { bootstrapEtcd, etcdMembers } from '../../talos/talosctl-etcd.ts';
+import type { Facts } from '../facts.ts';
+import type { Step } from '../step.ts';
+
+/**
+ * etcd, bootstrapped once, ever. Every control plane is looked at first; the intent is in the lock file (fsynced) before the
+ * call is sent; and the lock file says `finished` once members were seen, from when on an empty etcd is a loss to restore.
+ */
+export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: number): Step {
+  return {
+    id: 'etcd',
+    title: 'etcd',
+    needs,
+    danger: 'etcd is bootstrapped once in the life of a cluster.',
+    async observe(host) {
+      const decision = await decide(facts, host);
+      if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
+      if (decision.kind === 'wait') return { state: 'needed', why: decision.reason };
+      if (decision.kind === 'bootstrap') return { state: 'needed', why: `no control plane has an etcd; ${decision.node} is first` };
+      const members = await missingMembers(facts, host, decision.node);
+      if (members.waiting) return { state: 'needed', why: members.waiting };
+      if (!(await readLock(facts.lockFile)).etcd?.finished) return { state: 'needed', why: 'it runs; to be recorded as bootstrapped' };
+      return { state: 'done', detail: members.told };
+    },
+    async act(host) {
+      await waitFor({
+        name: 'etcd runs with every control plane as a voting member',
+        deadlineMs, everyMs: 500,
+        hint: 'Look at `talosctl service etcd` and `talosctl logs etcd` on the control planes.',
+        look: () => advance(facts, host),
+      }, host);
+      const { node } = await decide(facts, host) as { readonly node: string };
+      await updateLock(facts.lockFile, { etcd: { node: (await readLock(facts.lockFile)).etcd?.node ?? node, finished: true } });
+    },
+  };
+}
+
+/** One look, and the bootstrap itself where that look says so. */
+async function advance(facts: Facts, host: Host) {
+  const decision = await decide(facts, host);
+  if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
+  if (decision.kind === 'wait') return { met: false as const, seen: decision.reason };
+  if (decision.kind === 'done') {
+    const { waiting } = await missingMembers(facts, host, decision.node);
+    return waiting ? { met: false as const, seen: waiting } : { met: true as const, value: true };
+  }
+  await updateLock(facts.lockFile, { etcd: { node: decision.node } });
+  host.emit({ code: 'intent.bootstrap', node: decision.node, message: `bootstrap etcd on ${decision.node}` });
+  await bootstrapEtcd(host, await access(facts, host, decision.node)).catch((error: unknown) => {
+    if (error instanceof FirstlightError && ['E_TALOS_NOT_READY', 'E_TALOS_ALREADY'].includes(error.code)) return;
+    throw error;
+  });
+  return { met: false as const, seen: `${decision.node} was told to bootstrap` };
+}
+
+async function decide(facts: Facts, host: Host): Promise<BootstrapDecision> {
+  const nodes = controlPlanes(facts);
+  const observations = await Promise.all(nodes.map(async (node) => observeEtcd(host, node.name, await facts.access(host, node))));
+  return bootstrapDecision(nodes.map((node) => node.name), observations, (await readLock(facts.lockFile)).etcd);
+}
+
+/** Compares etcd's own member list with the declared control planes: all there, all voting, nobody else. */
+async function missingMembers(facts: Facts, host: Host, node: string): Promise<{ readonly waiting?: string; readonly told: string }> {
+  const members = await etcdMembers(host, await access(facts, host, node), 10_000);
+  const declared = controlPlanes(facts).map((each) => each.name);
+  const strangers = members.filter((member) => member.hostname !== '' && !declared.includes(member.hostname));
+  if (strangers.length > 0) {
+    throw problem('E_ETCD_STRANGER', `etcd has a member that is not declared: ${strangers.map((member) => `${member.hostname} (${member.id})`).join(', ')}`,
+      'If that machine is gone for good, remove the member by its id on a healthy one; if it lives, declare it.');
+  }
+  const voting = members.filter((member) => !member.learner).map((member) => member.hostname);
+  const missing = declared.filter((name) => !voting.includes(name));
+  const told = members.map((member) => `${member.hostname} ${member.id}`).join(', ');
+  return missing.length > 0 ? { waiting: `not voting yet: ${missing.join(', ')}`, told } : { told };
+}
+
+function controlPlanes(facts: Facts) {
+  return facts.cluster.nodes.filter((node) => node.role === 'control plane');
+}
+
+function access(facts: Facts, host: Host, name: string) {
+  return facts.access(host, controlPlanes(facts).find((node) => node.name === name)!);
+}
