@@ -15,6 +15,7 @@ export function tasksView(): View {
   const told: string[] = [];
   return {
     begin(steps) {
+      shown.clear();
       for (const step of steps) shown.set(step.id, { step, title: step.title, note: '', state: 'waiting' });
       const tasks = [...shown.values()].map(task);
       const list = new Listr(tasks, {
@@ -27,11 +28,15 @@ export function tasksView(): View {
       const item = event.step === undefined ? undefined : shown.get(event.step);
       if (item) apply(item, event);
     },
-    say: (line) => void told.push(line),
+    say(line) {
+      if (shown.size === 0) process.stderr.write(`${line}\n`);
+      else told.push(line);
+    },
     async end() {
       for (const item of shown.values()) item.settle?.(item.state === 'done' ? undefined : new Error('not done'));
       await drawing;
-      for (const line of told) process.stderr.write(`${line}\n`);
+      shown.clear();
+      for (const line of told.splice(0)) process.stderr.write(`${line}\n`);
     },
   };
 }

@@ -1,0 +1,151 @@
+import { randomInt } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { writeWhole } from '../../lib/files.ts';
+import type { Host, Question } from '../../lib/host.ts';
+import { sopsEncrypt } from '../../lib/sops.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
+import { startFactory, type LabFactory } from '../factory/factory.ts';
+import { startGitHost, type LabGitHost } from '../git/host.ts';
+import { startNas, type LabNas } from '../nas/nas.ts';
+import { createBlankCard } from '../pi/card.ts';
+import type { Board } from '../pi/types.ts';
+import { startSwitch, type LabSwitch } from '../switch.ts';
+import { planAddresses, type AddressPlan } from './addresses.ts';
+import { makeBoard } from './board.ts';
+import { rewriteInventory } from './inventory.ts';
+import { makeKeys, type WorldKeys } from './keys.ts';
+import { copyHomelab, publish } from './repository.ts';
+
+/** What a world is made from. `folder` is its own and is removed by the caller; `cache` keeps built images between worlds. */
+export type WorldOptions = {
+  readonly host: Host;
+  readonly cluster: Cluster;
+  readonly folder: string;
+  readonly cache: string;
+  /** Absolute paths of etcd, kube-apiserver, kustomize-controller, … by name. */
+  readonly programs: ReadonlyMap<string, string>;
+};
+
+/** One node's hardware: its board, and the card that lies ready for it. */
+export type Place = { readonly node: string; readonly board: Board; readonly card: string };
+
+/** A rehearsal's world: the machines of one inventory on loopback addresses. */
+export type World = {
+  /** The copied, rewritten cluster's folder. */
+  readonly clusterFolder: string;
+  /** What the ordinary commands need in their environment here: the owner's age identity, a home. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly plan: AddressPlan;
+  readonly keys: WorldKeys;
+  readonly places: readonly Place[];
+  readonly factory: LabFactory;
+  readonly power: LabSwitch | undefined;
+  readonly nas: LabNas | undefined;
+  readonly git: LabGitHost | undefined;
+  /** The hands of the person: puts cards into boards when asked to; undefined for any other question. */
+  readonly hands: (question: Question) => Promise<string | undefined>;
+  close(): Promise<void>;
+};
+
+/** Port of the lab's image factory. */
+const FACTORY_PORT = 8480;
+
+/** Makes the world of an inventory. What was started before a failure is stopped again. */
+export async function createWorld(options: WorldOptions): Promise<World> {
+  const { cluster, folder, host } = options;
+  const plan = planAddresses(cluster.network.subnet, randomInt(0x10000));
+  const closers: (() => Promise<void>)[] = [];
+  const opened = async <T extends { close(): Promise<void> }>(thing: Promise<T>): Promise<T> => {
+    const made = await thing;
+    closers.push(() => made.close());
+    return made;
+  };
+  const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
+  try {
+    const keys = await makeKeys(host.mask);
+    const factoryAddress = plan.address(`${cluster.network.subnet.split('.').slice(0, 3).join('.')}.254`);
+    const factory = await opened(startFactory({ address: factoryAddress, port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
+    const places = await makePlaces(options, plan);
+    closers.push(async () => { await Promise.all(places.map(({ board }) => board.powerOff())); });
+    const power = cluster.power && await opened(startSwitch({
+      address: plan.address(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
+      password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24,
+      onPower: (port, state) => supply(cluster, places, port, state),
+    }));
+    const nas = cluster.nas && await opened(startNas({
+      address: plan.address(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
+      iscsiPort: plan.port(cluster.nas.iscsiPort), account: { user: cluster.nas.user, password: keys.nasPassword },
+      volume: { path: cluster.nas.volume, bytes: 8e12 }, folder: join(folder, 'nas'),
+    }));
+    const worktree = join(folder, 'homelab');
+    const clusterFolder = await copyHomelab(cluster, worktree);
+    const gitPath = '/homelab.git';
+    await rewriteInventory(clusterFolder, cluster, plan, {
+      factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
+      nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, gitPath,
+      recipients: { cluster: keys.age.cluster.recipient, owner: keys.age.owner.recipient, offline: keys.age.offline.recipient },
+    });
+    const environment = await writeSecrets(options, keys, clusterFolder);
+    if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch);
+    const git = cluster.gitops && await opened(startGitHost({
+      address: plan.address(new URL(cluster.gitops.url).hostname), port: plan.port(Number(new URL(cluster.gitops.url).port || 22)), user: 'git',
+      repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
+    }));
+    const hands = handsOf(cluster, places);
+    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, hands, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function makePlaces(options: WorldOptions, plan: AddressPlan): Promise<Place[]> {
+  const { cluster, folder } = options;
+  await mkdir(join(folder, 'cards'), { recursive: true });
+  const prefix = cluster.network.subnet.split('.').slice(0, 3).join('.');
+  return Promise.all(cluster.nodes.map(async (node, index): Promise<Place> => {
+    const card = join(folder, 'cards', `${node.name}.img`);
+    await createBlankCard(card);
+    const board = makeBoard({ programs: options.programs, mac: node.mac, dhcpAddress: plan.address(`${prefix}.${100 + index}`), folder: join(folder, 'boards', node.name) });
+    return { node: node.name, board, card };
+  }));
+}
+
+/** Current on a PoE port is current at the board that hangs on it. */
+async function supply(cluster: Cluster, places: readonly Place[], port: number, state: 'on' | 'off'): Promise<void> {
+  const name = cluster.nodes.find((node) => node.port === port)?.name;
+  const board = places.find((place) => place.node === name)?.board;
+  if (board) await (state === 'on' ? board.powerOn() : board.powerOff());
+}
+
+/** Puts each card into its board; a board that no PoE switch feeds is also switched on by hand. */
+function handsOf(cluster: Cluster, places: readonly Place[]): World['hands'] {
+  return async (question) => {
+    if (question.code !== 'cards.insert') return undefined;
+    for (const { node, board, card } of places) {
+      board.insertCard(card);
+      const fed = cluster.power && cluster.nodes.find((each) => each.name === node)?.port !== undefined;
+      if (!fed) await board.powerOn();
+    }
+    return 'done';
+  };
+}
+
+/** Writes the owner's identity file and the encrypted credentials; gives the environment that opens them. */
+async function writeSecrets(options: WorldOptions, keys: WorldKeys, clusterFolder: string): Promise<Record<string, string>> {
+  const home = join(options.folder, 'home');
+  const identityFile = join(home, 'keys.txt');
+  await writeWhole(identityFile, `${keys.age.owner.identity}\n`, 0o600);
+  const plain = stringify({
+    clusterIdentity: keys.age.cluster.identity,
+    ...(options.cluster.power ? { switchPassword: keys.switchPassword } : {}),
+    ...(options.cluster.nas ? { nasPassword: keys.nasPassword } : {}),
+    ...(options.cluster.gitops ? { gitKey: keys.git.key } : {}),
+  });
+  const path = join(clusterFolder, 'credentials.sops.yaml');
+  const recipients = [keys.age.cluster.recipient, keys.age.owner.recipient, keys.age.offline.recipient];
+  await writeWhole(path, await sopsEncrypt(options.host, { plain, path, recipients }), 0o600);
+  return { SOPS_AGE_KEY_FILE: identityFile, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), XDG_CACHE_HOME: join(home, '.cache') };
+}

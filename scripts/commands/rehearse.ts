@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Facts } from '../../bootstrap/facts.ts';
+import type { Patience } from '../../bootstrap/up.ts';
+import { createWorld, type World } from '../../lab/world/world.ts';
+import { loadCluster } from '../../nodes/load.ts';
+import { openCluster } from '../open-cluster.ts';
+import { provideTools } from '../provide-tools.ts';
+import type { Session } from '../session.ts';
+import { accessText } from '../terminal/access.ts';
+import { summary } from '../terminal/summary.ts';
+import { temporaryFolder } from '../terminal/temporary.ts';
+import { duration } from '../terminal/view.ts';
+import { bringUp } from './up.ts';
+
+/** Virtual boards boot in a second; one that is silent for long has a fault. */
+const LAB_PATIENCE: Patience = { bootMs: 60_000, joinMs: 3 * 60_000 };
+
+/** `firstlight rehearse`: the ordinary `up`, in a world on loopback that goes when the command ends, however it ends. */
+export async function rehearseCommand(session: Session, argument: string | undefined, options: Record<string, unknown>): Promise<number> {
+  const { host, view } = session;
+  const real = await openCluster(argument);
+  await provideTools(session);
+  view.say(`Rehearsing ${real.name} in the lab, on loopback addresses: nothing real is touched.`);
+  const folder = temporaryFolder('rehearsal');
+  let world: World | undefined;
+  try {
+    world = await createWorld({ host, cluster: real, folder: folder.path, cache: join(host.cache, 'lab'), programs: session.programs });
+    Object.assign(session.environment, world.environment);
+    session.answer = world.hands;
+    const cluster = await loadCluster(world.clusterFolder);
+    const { result, facts } = await bringUp(session, host, cluster, LAB_PATIENCE);
+    await view.end();
+    view.say(summary(cluster, result));
+    if (options['again']) await runAgain(session, cluster);
+    if (options['keep']) await holdOpen(session, world, facts);
+    return 0;
+  } finally {
+    await view.end();
+    await world?.close();
+    await folder.remove();
+  }
+}
+
+async function runAgain(session: Session, cluster: Facts['cluster']): Promise<void> {
+  const { result } = await bringUp(session, session.host, cluster, LAB_PATIENCE);
+  await session.view.end();
+  const acted = result.steps.filter((end) => end.end === 'done').map((end) => end.step.title);
+  session.view.say(acted.length === 0
+    ? `Again: all ${result.steps.length} steps observed as done, nothing written, in ${duration(result.ms)}.`
+    : `Again: had to do ${acted.join(', ')}.`);
+}
+
+/** Prints how to look into the cluster and waits for Ctrl+C, which then is the ordinary end. */
+async function holdOpen(session: Session, world: World, facts: Facts): Promise<void> {
+  const { host } = session;
+  session.view.say(accessText(facts.cluster, session.programs, {
+    KUBECONFIG: facts.kubeconfig, TALOSCONFIG: await facts.talosconfig(host), ...world.etcdSettings(),
+  }));
+  session.view.say('Held open. Ctrl+C ends it and removes everything.');
+  if (!host.signal.aborted) await once(host.signal, 'abort');
+}
