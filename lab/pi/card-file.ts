@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { readAt } from '../../lib/file-bytes.ts';
 import { GPT_SECTORS, parseGpt, SECTOR, type Gpt, type Partition } from '../../lib/gpt.ts';
 
 /** A card's file, open, with the table that is on it (if a valid one is). `bytes` is the card's size. */
@@ -13,26 +14,6 @@ export async function withCard<T>(path: string, flags: 'r' | 'r+', work: (card: 
     return await work({ file, bytes: size, table });
   } finally {
     await file.close();
-  }
-}
-
-/** Bytes of a file from `at`; fewer where it ends before. */
-export async function readAt(file: FileHandle, at: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await file.read(buffer, done, length - done, at + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return buffer.subarray(0, done);
-}
-
-/** Writes all of `data` at `at`. */
-export async function writeAt(file: FileHandle, at: number, data: Uint8Array): Promise<void> {
-  for (let done = 0; done < data.length;) {
-    const { bytesWritten } = await file.write(data, done, data.length - done, at + done);
-    done += bytesWritten;
   }
 }
 

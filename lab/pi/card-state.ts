@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { readAt, writeAt } from '../../lib/file-bytes.ts';
 import { buildGpt, PARTITION_TYPE, SECTOR, type Partition } from '../../lib/gpt.ts';
-import { partition, readAt, withCard, writeAt, type OpenCard } from './card-file.ts';
+import { partition, withCard, type OpenCard } from './card-file.ts';
 import type { CardState } from './types.ts';
 
 const MIB = 1024 * 1024;

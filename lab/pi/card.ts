@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { decodeMeta, encodeMeta, META_BYTES } from '../../lib/adv.ts';
+import { readAt, writeAt } from '../../lib/file-bytes.ts';
 import type { Partition } from '../../lib/gpt.ts';
 import { BOOT_HEADER_BYTES, isWhole, readBootHeader, type BootManifest } from '../factory/boot-files.ts';
-import { partition, readAt, withCard, writeAt, type OpenCard } from './card-file.ts';
+import { partition, withCard, type OpenCard } from './card-file.ts';
 import { createStatePartitions, ephemeralFolder, readState, wipeEphemeral, wipeState, writeState } from './card-state.ts';
 import type { BootCard, CardParts } from './types.ts';
 

@@ -1,0 +1,26 @@
+import type { FileHandle } from 'node:fs/promises';
+
+/** Bytes of a file from `at`; fewer than `length` only where the file ends. Throws what the file system throws. */
+export async function readAt(file: FileHandle, at: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  return buffer.subarray(0, await readInto(file, at, buffer));
+}
+
+/** Fills `buffer` from `at` and gives how many bytes were there. Throws what the file system throws. */
+export async function readInto(file: FileHandle, at: number, buffer: Uint8Array): Promise<number> {
+  let done = 0;
+  while (done < buffer.length) {
+    const { bytesRead } = await file.read(buffer, done, buffer.length - done, at + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
+}
+
+/** Writes all of `data` at `at`, however many calls that takes. Throws what the file system throws. */
+export async function writeAt(file: FileHandle, at: number, data: Uint8Array): Promise<void> {
+  for (let done = 0; done < data.length;) {
+    const { bytesWritten } = await file.write(data, done, data.length - done, at + done);
+    done += bytesWritten;
+  }
+}

@@ -1,0 +1,71 @@
+import { isMap, parseDocument, type Document } from 'yaml';
+import { problem } from './errors.ts';
+import { readIfThere, writeWhole } from './files.ts';
+
+/** What is pinned of one disk image at its first download: the compressed file and what it decodes to. Hashes are SHA-256 in hex. */
+export type ImagePin = {
+  readonly compressedSha256: string;
+  readonly compressedBytes: number;
+  readonly rawSha256: string;
+  readonly rawBytes: number;
+};
+
+/** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`. */
+export type LockFile = { readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>> };
+
+/** Pins to set; those not named stay. */
+export type LockChange = { readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>> };
+
+const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
+
+/** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
+export async function readLock(path: string): Promise<LockFile> {
+  const document = await load(path);
+  const { schematic, images = {} } = (document.toJS() ?? {}) as { schematic?: unknown; images?: unknown };
+  if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
+  if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
+  const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
+  if (odd) throw wrong(path, `images["${odd[0]}"] is not a whole pin`);
+  return { ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin> };
+}
+
+/** Sets pins in a lock file, in place: comments, order and all other keys stay; made when missing. Throws `E_LOCK` as `readLock`. */
+export async function updateLock(path: string, change: LockChange): Promise<void> {
+  const document = await load(path);
+  const before = String(document);
+  if (change.schematic !== undefined) document.setIn(['schematic'], change.schematic);
+  for (const [name, pin] of Object.entries(change.images ?? {})) {
+    for (const [key, value] of Object.entries(pin)) document.setIn(['images', name, key], value);
+  }
+  const after = String(document);
+  if (after !== before) await writeWhole(path, after);
+}
+
+async function load(path: string): Promise<Document> {
+  const text = await readIfThere(path);
+  const document = parseDocument(text ?? '');
+  const [error] = document.errors;
+  if (error) throw wrong(path, error.message.split('\n')[0] ?? 'not YAML', error.linePos?.[0]);
+  if (document.contents === null) {
+    document.contents = document.createNode({}) as never;
+    if (text === undefined) document.commentBefore = HEADING;
+  }
+  if (!isMap(document.contents)) throw wrong(path, 'not a mapping');
+  return document;
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+function isPin(value: unknown): value is ImagePin {
+  if (typeof value !== 'object' || value === null) return false;
+  const pin = value as Record<string, unknown>;
+  return isHash(pin['compressedSha256']) && isHash(pin['rawSha256'])
+    && Number.isSafeInteger(pin['compressedBytes']) && Number.isSafeInteger(pin['rawBytes']);
+}
+
+function wrong(file: string, what: string, at?: { line: number; col: number }): Error {
+  const hint = 'Restore the file from git; firstlight writes it itself.';
+  return problem('E_LOCK', `the lock file cannot be read: ${what}`, hint, { where: { file, ...(at ? { line: at.line, col: at.col } : {}) } });
+}
