@@ -1,0 +1,145 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
+import ssh2, { type AuthContext, type Connection, type ParsedKey, type Session } from 'ssh2';
+import { fingerprint } from '../../lib/ssh.ts';
+import { readGitCommand } from './command.ts';
+import { gitEnvironment, movedReferences, references, serveChannel, writeProtection, type Push } from './service.ts';
+
+/** How the git host misbehaves: every push refused as by a protected branch, closed port, or silence on new connections. */
+export type GitHostFault = 'refuse-push' | 'refuse' | 'hang';
+
+/** A git host of the lab: SSH with public keys only. */
+export type GitHostOptions = {
+  readonly address: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly user: string;
+  /** Folder of the bare repositories that are served. */
+  readonly repositories: string;
+  /** OpenSSH public lines (`ssh-ed25519 AAAA…`) that may read and write. */
+  readonly authorizedKeys: readonly string[];
+  /** Private key, OpenSSH or PEM. */
+  readonly hostKey: string;
+};
+
+/** The running git host. */
+export type LabGitHost = {
+  /** Public half of the host key, `ssh-ed25519 AAAA…`, as in a known_hosts line without the host. */
+  readonly hostKey: string;
+  /** The same as `SHA256:…`. */
+  readonly fingerprint: string;
+  readonly port: number;
+  /** Every reference moved by a push since the start, oldest first. */
+  readonly pushes: readonly Push[];
+  /** Takes effect before it resolves; undefined heals and drops the connections that hung. */
+  fail(mode: GitHostFault | undefined): Promise<void>;
+  /** Ends every connection and every git process. */
+  close(): Promise<void>;
+};
+
+/** Starts the git host: an SSH server before the real git. Rejects where the address cannot be bound or a key cannot be read. */
+export async function startGitHost(options: GitHostOptions): Promise<LabGitHost> {
+  const hostKey = readKey(options.hostKey);
+  const allowed = options.authorizedKeys.map(readKey);
+  const protection = await writeProtection(options.repositories);
+  const env = gitEnvironment(options.repositories);
+  const pushes: Push[] = [];
+  const sockets = new Set<Socket>();
+  const children = new Set<ChildProcess>();
+  let fault: GitHostFault | undefined;
+
+  const serve = (connection: Connection): void => {
+    connection.on('error', () => {});
+    connection.on('authentication', (request) => authenticate(request, options.user, allowed));
+    connection.on('session', (accept) => handle(accept()));
+  };
+  const handle = (session: Session): void => {
+    let protocol: string | undefined;
+    session.on('env', (accept, reject, info) => {
+      if (info.key !== 'GIT_PROTOCOL' || !/^version=[012]$/.test(info.val)) return void reject?.();
+      protocol = info.val;
+      accept?.();
+    });
+    session.on('exec', (accept, _reject, info) => {
+      const channel = accept();
+      const request = readGitCommand(info.command, options.repositories);
+      if (request.kind === 'refused') {
+        channel.stderr.write(`${request.message}\n`);
+        channel.exit(1);
+        channel.end();
+        return;
+      }
+      const { service, path, repository } = request;
+      const before = service === 'receive-pack' ? references(path, env) : undefined;
+      const child = serveChannel(channel, service, path, {
+        env: protocol === undefined ? env : { ...env, GIT_PROTOCOL: protocol },
+        ...(service === 'receive-pack' && fault === 'refuse-push' ? { hooks: protection } : {}),
+        ended: async () => {
+          children.delete(child);
+          if (before !== undefined) pushes.push(...movedReferences(repository, await before, await references(path, env)));
+        },
+      });
+      children.add(child);
+    });
+  };
+  const ssh = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'OpenSSH_9.2' }, serve);
+  const listen = async (port: number): Promise<NetServer> => {
+    const server = createServer({ noDelay: true }, (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.once('close', () => sockets.delete(socket));
+      if (fault !== 'hang') ssh.injectSocket(socket);
+    }).listen(port, options.address);
+    await once(server, 'listening');
+    return server;
+  };
+  let server: NetServer | undefined = await listen(options.port);
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
+  const shut = async (): Promise<void> => {
+    const closing = server;
+    server = undefined;
+    const closed = closing === undefined ? undefined : new Promise<void>((resolve) => closing.close(() => resolve()));
+    for (const socket of sockets) socket.destroy();
+    for (const child of children) child.kill('SIGKILL');
+    await closed;
+  };
+  return {
+    hostKey: publicLine(hostKey),
+    fingerprint: fingerprint(hostKey.getPublicSSH()),
+    port,
+    pushes,
+    fail: async (mode) => {
+      const hung = fault === 'hang' ? [...sockets] : [];
+      fault = mode;
+      for (const socket of hung) socket.destroy();
+      if (mode === 'refuse') await shut();
+      else server ??= await listen(port);
+    },
+    close: async () => {
+      const ending = [...children].map((child) => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined));
+      await shut();
+      await Promise.all(ending);
+    },
+  };
+}
+
+function authenticate(request: AuthContext, user: string, allowed: readonly ParsedKey[]): void {
+  if (request.method !== 'publickey' || request.username !== user) return void request.reject(['publickey']);
+  const key = allowed.find((each) => each.getPublicSSH().equals(request.key.data));
+  if (key === undefined) return void request.reject(['publickey']);
+  const proven = request.signature === undefined || (request.blob !== undefined && key.verify(request.blob, request.signature, request.hashAlgo));
+  if (proven === true) request.accept();
+  else request.reject(['publickey']);
+}
+
+function readKey(text: string): ParsedKey {
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error) throw new TypeError(`the git host cannot read a key: ${key.message}`);
+  return Array.isArray(key) ? key[0]! : key;
+}
+
+function publicLine(key: ParsedKey): string {
+  return `${key.type} ${key.getPublicSSH().toString('base64')}`;
+}
