@@ -10,6 +10,8 @@ export type Fault = {
   readonly at?: 'key' | 'value';
   readonly message: string;
   readonly hint: string;
+  /** For an unknown key: the known one it was probably meant to be, which is then not told as missing too. */
+  readonly meant?: string;
 };
 
 type Partly<T> = T extends readonly (infer Item)[] ? readonly (Partly<Item> | undefined)[]
@@ -21,6 +23,12 @@ export type Draft = Partly<ClusterFile>;
 
 /** A rule looks at what is well formed and tells what is wrong with it. */
 export type Rule = (draft: Draft) => Iterable<Fault>;
+
+/** The faults without those that another one already explains: a required key is not missing where it is only misspelt. */
+export function unexplained(faults: readonly Fault[]): Fault[] {
+  const meant = new Set(faults.flatMap(({ path, meant: key }) => (key === undefined ? [] : [JSON.stringify([...path.slice(0, -1), key])])));
+  return faults.filter(({ code, path }) => code !== 'E_INVENTORY_MISSING' || !meant.has(JSON.stringify(path)));
+}
 
 /** The file's data without the values at `paths`; list positions stay what they were. */
 export function withoutPaths(data: unknown, paths: readonly Path[]): Draft {

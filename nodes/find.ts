@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { problem } from '../lib/errors.ts';
 import { nearest } from './nearest.ts';
 
@@ -32,16 +32,15 @@ function onlyCluster(machines: string | undefined, names: readonly string[], cwd
   return join(machines, only, 'cluster.yaml');
 }
 
-// The nearest machines/ above cwd that holds a cluster; inside the checkout the bundled one.
+// The nearest machines/ above cwd that holds a cluster; in the checkout not beyond it, and then the bundled one.
 async function machinesFolder(cwd: string, bundled: string): Promise<string | undefined> {
+  const checkout = resolve(bundled, '../../../..');
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const machines = join(folder, 'machines');
     if ((await clustersIn(machines)).length > 0) return machines;
-    if (folder === dirname(folder)) break;
+    if (folder === checkout) return dirname(resolve(bundled));
+    if (folder === dirname(folder)) return undefined;
   }
-  const checkout = resolve(bundled, '../../../..');
-  const inside = `${resolve(cwd)}${sep}`.startsWith(`${checkout}${sep}`);
-  return inside ? dirname(resolve(bundled)) : undefined;
 }
 
 async function clustersIn(machines: string): Promise<string[]> {

@@ -34,6 +34,11 @@ export function macAddress(text: string): Complaint | undefined {
   return /^[0:-]+$/.test(text) ? { code: 'E_INVENTORY_MAC', message: `"${text}" is all zeros: no board has it`, hint } : undefined;
 }
 
+/** A MAC address in the one form firstlight uses: small letters and colons. */
+export function plainMac(text: string): string {
+  return text.toLowerCase().replaceAll('-', ':');
+}
+
 /** `1.11.0`, with or without a leading v. */
 export function version(code: string): Judge {
   return matches(/^v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/, code, 'a version', 'Write all three numbers, like 1.11.0.');

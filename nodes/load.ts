@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ManyErrors, problem, type FirstlightError } from '../lib/errors.ts';
 import type { Cluster } from './cluster.ts';
-import { withoutPaths, type Fault, type Path } from './fault.ts';
+import { unexplained, withoutPaths, type Fault, type Path } from './fault.ts';
 import { readYaml, type Positioned } from './positions.ts';
 import { RULES } from './rules.ts';
 import { faultsOf } from './schema-faults.ts';
@@ -30,7 +30,7 @@ export function parseCluster(text: string, file: string, folder: string, reposit
   const faults = parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, yaml.data));
   const malformed: Path[] = faults.filter((fault) => fault.at !== 'key').map((fault) => fault.path);
   const draft = withoutPaths(yaml.data, malformed);
-  const all = [...faults, ...RULES.flatMap((rule) => [...rule(draft)])];
+  const all = [...unexplained(faults), ...RULES.flatMap((rule) => [...rule(draft)])];
   if (all.length > 0) throw many(placed(all, yaml), file);
   if (!parsed.success) throw parsed.error;
   return toCluster(parsed.data, folder, repository);

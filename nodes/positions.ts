@@ -11,6 +11,12 @@ export type Positioned = {
   place(path: Path, at?: 'key' | 'value'): Where;
 };
 
+const HINTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'Indent with spaces.',
+  DUPLICATE_KEY: 'This key stands twice in one section: take one of them out.',
+  MULTIPLE_DOCS: 'One file holds one cluster: take the line --- and what follows out.',
+};
+
 /** Reads one YAML 1.2 document. Wrong YAML (tabs, duplicate keys, unknown tags, a second document) becomes `E_INVENTORY_YAML`. */
 export function readYaml(text: string, file: string): Positioned {
   const lines = new LineCounter();
@@ -21,7 +27,7 @@ export function readYaml(text: string, file: string): Positioned {
   };
   const problems = [...document.errors, ...document.warnings].map((error) => problem(
     'E_INVENTORY_YAML', `not good YAML: ${error.message}`,
-    error.code === 'TAB_AS_INDENT' ? 'Indent with spaces.' : 'Correct the YAML at this place; two spaces of indent per level.',
+    HINTS[error.code] ?? 'Correct the YAML at this place; indent each level by two spaces.',
     { where: spot(error.pos[0]) },
   ));
   return {
@@ -42,7 +48,7 @@ function offsetOf(document: Document.Parsed<ParsedNode>, path: Path, at: 'key' |
       const keyStart = start(pair.key as Node) ?? offset;
       if (last && at === 'key') return keyStart;
       const value = isNode(pair.value) ? pair.value : null;
-      offset = last || isScalar(value) ? start(value) ?? keyStart : keyStart;
+      offset = isMap(value) || isSeq(value) ? keyStart : start(value) ?? keyStart;
       node = resolved(document, value);
     } else if (isSeq(node) && typeof key === 'number') {
       const item = node.items[key];

@@ -80,8 +80,10 @@ export function* endpointReachable(draft: Draft): Iterable<Fault> {
   }
   if (subnet !== undefined && placeInSubnet(host, subnet) !== 'host') yield fault(`${host} is the ${placeInSubnet(host, subnet)} address of ${subnet}`);
   if (host === draft.network?.gateway) yield fault(`${host} is the gateway`);
-  for (const [, node] of present(draft.nodes)) {
-    if (node.address === host && node.role === 'worker') yield fault(`${host} is ${node.name ?? 'a node'}, which is a worker`);
+  const here = [...present(draft.nodes)].map(([, node]) => node).filter((node) => node.address === host);
+  if (here.some((node) => node.role !== 'worker')) return;
+  for (const node of here) {
+    yield fault(`${host} is ${node.name ?? 'a node'}, which is a worker`);
   }
   if (host === draft.switch?.address) yield fault(`${host} is the switch`);
   if (host === draft.nas?.address) yield fault(`${host} is the NAS`);

@@ -1,6 +1,7 @@
 import { present, type Draft, type Fault, type Rule } from './fault.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
-import { cardSerialsUnique, labelsGood, lunsUnique, macsUnique, nodeNamesUnique, portsNeedSwitch, portsUnique, quorum, recipientsUnique } from './rules-nodes.ts';
+import { labelsGood, portsNeedSwitch, quorum } from './rules-nodes.ts';
+import { cardSerialsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
 
 /**
  * Kubernetes minor versions that each Talos minor version supports.

@@ -44,9 +44,10 @@ export function faultsOf(issue: Issue, data: unknown): Fault[] {
 
 function wrongType(path: Path, name: string, expected: string, got: unknown): Fault {
   const quoted = expected === 'string' && (typeof got === 'number' || typeof got === 'boolean');
-  const empty = got === null ? ' It is empty here.' : '';
-  const hint = quoted ? 'Put it in quotes, so that YAML does not read it as a number or as true or false.' : `${meaning(path)}${empty}`;
-  return { code: 'E_INVENTORY_TYPE', path, message: `${name} must be ${WORDS[expected] ?? expected}`, hint };
+  const how = got === null ? 'Fill it in, or take the key out. '
+    : quoted ? 'Put it in quotes, so that YAML does not read it as a number or as true or false. '
+    : expected === 'array' ? 'Begin each item with a hyphen. ' : '';
+  return { code: 'E_INVENTORY_TYPE', path, message: `${name} must be ${WORDS[expected] ?? expected}`, hint: `${how}${meaning(path)}` };
 }
 
 function unknownKey(path: Path, key: string): Fault {
@@ -57,7 +58,7 @@ function unknownKey(path: Path, key: string): Fault {
     : secret ? 'Secrets never stand in cluster.yaml: they are in credentials.sops.yaml, encrypted.'
     : `Known here: ${known.join(', ')}.`;
   const where = path.length === 0 ? '' : ` in ${described(path)}`;
-  return { code: 'E_INVENTORY_KEY', path: [...path, key], at: 'key', message: `there is no key "${key}"${where}`, hint };
+  return { code: 'E_INVENTORY_KEY', path: [...path, key], at: 'key', message: `there is no key "${key}"${where}`, hint, ...(meant === undefined ? {} : { meant }) };
 }
 
 /** `nodes[2].mac`, as people write it. */

@@ -1,6 +1,5 @@
 import type { Cluster, ClusterNode, Gitops, Nas, Schematic } from './cluster.ts';
-import { sizeInBytes } from './formats.ts';
-import { plainMac } from './rules-nodes.ts';
+import { plainMac, sizeInBytes } from './formats.ts';
 import type { ClusterFile } from './schema.ts';
 
 /** The public image factory. */
