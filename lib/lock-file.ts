@@ -11,22 +11,29 @@ export type ImagePin = {
 };
 
 /** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`. */
-export type LockFile = { readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>> };
+export type LockFile = { readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord };
+
+/** The one bootstrap of etcd: of which node it was intended, and whether members were seen afterwards. */
+export type EtcdRecord = { readonly node: string; readonly finished?: boolean };
 
 /** Pins to set; those not named stay. */
-export type LockChange = { readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>> };
+export type LockChange = { readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord };
 
 const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
 
 /** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
 export async function readLock(path: string): Promise<LockFile> {
   const document = await load(path);
-  const { schematic, images = {} } = (document.toJS() ?? {}) as { schematic?: unknown; images?: unknown };
+  const { schematic, images = {}, etcd } = (document.toJS() ?? {}) as { schematic?: unknown; images?: unknown; etcd?: unknown };
   if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
   if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
   const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
   if (odd) throw wrong(path, `images["${odd[0]}"] is not a whole pin`);
-  return { ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin> };
+  if (etcd !== undefined && typeof (etcd as EtcdRecord | null)?.node !== 'string') throw wrong(path, 'etcd names no node');
+  return {
+    ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin>,
+    ...(etcd === undefined ? {} : { etcd: etcd as EtcdRecord }),
+  };
 }
 
 /** Sets pins in a lock file, in place: comments, order and all other keys stay; made when missing. Throws `E_LOCK` as `readLock`. */
@@ -37,6 +44,7 @@ export async function updateLock(path: string, change: LockChange): Promise<void
   for (const [name, pin] of Object.entries(change.images ?? {})) {
     for (const [key, value] of Object.entries(pin)) document.setIn(['images', name, key], value);
   }
+  for (const [key, value] of Object.entries(change.etcd ?? {})) document.setIn(['etcd', key], value);
   const after = String(document);
   if (after !== before) await writeWhole(path, after);
 }

@@ -1,3 +1,4 @@
+import { problem } from '../../lib/errors.ts';
 import { makeBundle, observeBundle } from '../../talos/secrets.ts';
 import { lunsWithoutChap, makeChapSecrets } from '../credentials.ts';
 import type { Facts } from '../facts.ts';
@@ -11,9 +12,13 @@ export function bundleStep(facts: Facts): Step {
     needs: [],
     async observe(host) {
       const seen = await observeBundle(host, facts.cluster);
-      if (seen.state === 'needed') return seen;
+      if (seen.kind === 'absent') return { state: 'needed', why: 'not made yet' };
+      if (seen.missing.length > 0) {
+        throw problem('E_RECIPIENTS', `the secrets bundle is not encrypted for ${seen.missing.join(', ')}`,
+          'Add the recipient with `sops updatekeys`, or correct secrets.recipients in cluster.yaml.', { where: { file: seen.path } });
+      }
       await facts.bundle(host);
-      return seen;
+      return { state: 'done', detail: `encrypted for ${seen.recipients.length} recipients` };
     },
     act: (host) => makeBundle(host, facts.cluster),
   };
