@@ -48,7 +48,7 @@ export async function ensureStorage(host: Host, nas: Nas, credentials: StorageCr
   const left = await observed(host, nas, credentials, contents);
   refuse(left);
   if (left.length === 0) return;
-  throw problem('E_STORAGE_NOT_TAKEN', `the NAS took the changes but does not show them: ${left.map((finding) => finding.detail).join('; ')}`,
+  throw problem('E_STORAGE_NOT_TAKEN', `the NAS took the changes but does not show them: ${left.map((finding) => finding.message).join('; ')}`,
     'Look at the LUN and its target in SAN Manager, mend there what is missing, and run again.');
 }
 
@@ -85,7 +85,7 @@ async function tryLogin(host: Host, nas: Nas, lun: Lun, credentials: StorageCred
   } catch (error) {
     if (!(error instanceof FirstlightError) || !error.code.startsWith('E_ISCSI_')) throw error;
     const kind = error.code === 'E_ISCSI_AUTH' ? 'chap differs' : 'no login';
-    return [{ lun: lun.name, kind, detail: `LUN ${lun.name}: ${error.message}`, refused: error }];
+    return [{ lun: lun.name, kind, message: `LUN ${lun.name}: ${error.message}`, refused: error }];
   }
 }
 
@@ -127,7 +127,7 @@ function refuse(findings: readonly StorageFinding[]): void {
   if (refused.length === 0) return;
   const [first] = refused;
   if (refused.length === 1 && first) throw first;
-  throw new ManyErrors('E_STORAGE', `${refused.length} things on the NAS stand against the cluster file`, 'Each is told with what to do; nothing was written.', refused);
+  throw new ManyErrors('E_STORAGE', `${refused.length} things on the NAS stand against the cluster file`, 'Each is told with what to do.', refused);
 }
 
 function chapOf(lun: Lun, credentials: Pick<Credentials, 'chap'>): Chap {

@@ -12,7 +12,7 @@ export type FindingKind =
  * One difference of one LUN. Where `refused` is set, firstlight must not mend it by itself (data or somebody else's
  * arrangement is at stake) and `refused` says what the owner is to do.
  */
-export type StorageFinding = { readonly lun: string; readonly kind: FindingKind; readonly detail: string; readonly refused?: FirstlightError };
+export type StorageFinding = { readonly lun: string; readonly kind: FindingKind; readonly message: string; readonly refused?: FirstlightError };
 
 /** What the NAS holds, as listed. */
 export type NasContents = { readonly volumes: readonly DsmVolume[]; readonly luns: readonly DsmLun[]; readonly targets: readonly DsmTarget[] };
@@ -81,10 +81,10 @@ function accessFindings(declared: Lun, target: DsmTarget): readonly StorageFindi
 }
 
 function finding(declared: Lun, kind: FindingKind, detail: string): StorageFinding {
-  return { lun: declared.name, kind, detail: `LUN ${declared.name}: ${detail}` };
+  return { lun: declared.name, kind, message: `LUN ${declared.name}: ${detail}` };
 }
 
 function refusal(declared: Lun, kind: FindingKind, detail: string, code: string, hint: string): StorageFinding {
   const told = `LUN ${declared.name}: ${detail}`;
-  return { lun: declared.name, kind, detail: told, refused: problem(code, told, hint) };
+  return { lun: declared.name, kind, message: told, refused: problem(code, told, hint) };
 }

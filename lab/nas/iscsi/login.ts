@@ -1,0 +1,107 @@
+import type { NasState, TargetState } from '../state.ts';
+import { challenge, challengeKeys, isAnswered, mutualKeys, type Challenge } from './chap.ts';
+import { answerKey, OUR_DECLARATION, startingValues, type Agreed } from './negotiate.ts';
+import { readKeys, type Unit } from './pdu.ts';
+
+/** Login status as LIO sends it (drivers/target/iscsi/iscsi_target_nego.c, iscsi_target_login.c in torvalds/linux). */
+export const status = { ok: 0, error: 0x0200, auth: 0x0201, acl: 0x0202, notFound: 0x0203, tooMany: 0x0206, missing: 0x0207, resources: 0x0302 } as const;
+
+/** A login under way on one connection. `target` undefined with `discovery`. */
+export type Login = {
+  initiator: string;
+  discovery: boolean;
+  target: TargetState | undefined;
+  readonly isid: string;
+  readonly agreed: Agreed;
+  started: boolean;
+  proven: boolean;
+  declared: boolean;
+  challenge: Challenge | undefined;
+  pending: Buffer;
+};
+
+/** What to send back. `silent` is LIO's way with a target that is switched off: no answer at all. */
+export type LoginTurn = { readonly status: number; readonly keys: readonly (readonly [string, string])[]; readonly moves: boolean; readonly done: boolean; readonly silent?: boolean };
+
+/** A login that has not begun. */
+export function newLogin(isid: string): Login {
+  return {
+    initiator: '', discovery: false, target: undefined, isid, agreed: startingValues(),
+    started: false, proven: false, declared: false, challenge: undefined, pending: Buffer.alloc(0),
+  };
+}
+
+/** One turn of the login phase. */
+export function turn(state: NasState, login: Login, unit: Unit): LoginTurn {
+  login.pending = Buffer.concat([login.pending, unit.data]);
+  if (login.pending.length > 65_536) return refuse(status.error);
+  if ((unit.flags & 0x40) !== 0) return { status: 0, keys: [], moves: false, done: false };
+  const keys = readKeys(login.pending);
+  login.pending = Buffer.alloc(0);
+  const stage = (unit.flags >> 2) & 3;
+  const wants = (unit.flags & 0x80) !== 0 ? unit.flags & 3 : undefined;
+  const answers: (readonly [string, string])[] = [];
+  if (!login.started) {
+    const begun = begin(state, login, keys);
+    if (begun !== status.ok) return refuse(begun);
+    if (login.target && !login.target.enabled) return { status: 0, keys: [], moves: false, done: false, silent: true };
+    if (!login.discovery) answers.push(['TargetPortalGroupTag', '1']);
+  }
+  if (stage === 0) return security(state, login, keys, answers, wants);
+  if (stage !== 1) return refuse(status.error);
+  if (!login.proven && needsChap(login)) return refuse(status.auth);
+  for (const [key, value] of keys) {
+    const answer = answerKey(login.agreed, key, value);
+    if (answer !== undefined) answers.push([key, answer]);
+  }
+  if (!login.declared) answers.push(OUR_DECLARATION);
+  login.declared = true;
+  return { status: 0, keys: answers, moves: wants !== undefined, done: wants === 3 };
+}
+
+function begin(state: NasState, login: Login, keys: ReadonlyMap<string, string>): number {
+  login.started = true;
+  login.initiator = keys.get('InitiatorName') ?? '';
+  login.discovery = keys.get('SessionType') === 'Discovery';
+  if (login.initiator === '') return status.missing;
+  if (login.discovery) return status.ok;
+  const iqn = keys.get('TargetName');
+  if (iqn === undefined) return status.missing;
+  login.target = [...state.targets.values()].find((target) => target.iqn.toLowerCase() === iqn.toLowerCase());
+  if (!login.target) return status.notFound;
+  return state.fault?.kind === 'deny initiators' ? status.acl : status.ok;
+}
+
+function needsChap(login: Login): boolean {
+  return login.target !== undefined && login.target.authType > 0;
+}
+
+function security(state: NasState, login: Login, keys: ReadonlyMap<string, string>, answers: (readonly [string, string])[], wants: number | undefined): LoginTurn {
+  const stay = (more: readonly (readonly [string, string])[]): LoginTurn => ({ status: 0, keys: [...answers, ...more], moves: false, done: false });
+  const methods = keys.get('AuthMethod')?.split(',');
+  if (methods) {
+    const chosen = needsChap(login) ? 'CHAP' : 'None';
+    if (!methods.includes(chosen)) return refuse(status.auth);
+    answers.push(['AuthMethod', chosen]);
+    if (chosen === 'CHAP') return stay([]);
+  }
+  if (needsChap(login) && !login.proven) {
+    if (keys.has('CHAP_A')) {
+      if (!keys.get('CHAP_A')?.split(',').includes('5')) return refuse(status.auth);
+      login.challenge = challenge();
+      return stay(challengeKeys(login.challenge));
+    }
+    const { target, challenge: asked } = login;
+    if (!target || !asked || !isAnswered(target, asked, keys, state.fault?.kind === 'wrong chap')) return refuse(status.auth);
+    login.challenge = undefined;
+    login.proven = true;
+    const mutual = target.authType === 2 ? mutualKeys(target, asked, keys) : [];
+    if (!mutual) return refuse(status.auth);
+    answers.push(...mutual);
+  }
+  return { status: 0, keys: answers, moves: wants !== undefined, done: wants === 3 };
+}
+
+function refuse(code: number): LoginTurn {
+  return { status: code, keys: [], moves: false, done: false };
+}

@@ -1,0 +1,133 @@
+import type { NasState } from '../state.ts';
+import type { Login } from './login.ts';
+import { MOST_DATA, NO_TAG, op, reply, type Unit } from './pdu.ts';
+import { execute, type Outcome } from './scsi.ts';
+
+/** The numbers of a connection, and its way out. `stamp` writes ExpCmdSN and MaxCmdSN. */
+export type Numbers = {
+  stat: number;
+  expected: number;
+  took(unit: Unit): void;
+  send(header: Buffer, data?: Buffer): void;
+  stamp(header: Buffer): Buffer;
+};
+
+/** A write that waits for its data. */
+type Task = {
+  readonly unit: Unit;
+  readonly lun: number;
+  readonly cdb: Buffer;
+  readonly data: Buffer;
+  received: number;
+  /** Where the burst under way ends. */
+  burstEnd: number;
+  solicited: boolean;
+  readySn: number;
+};
+
+const MOST_EXPECTED = 16 * 1024 * 1024;
+const LUN_RESETS = new Set([5, 6, 7]);
+
+/** The SCSI commands of one session: takes commands and data, asks for more data, answers. */
+export function createTasks(state: NasState, numbers: Numbers, login: Login) {
+  const open = new Map<number, Task>();
+  const { agreed } = login;
+
+  const command = async (unit: Unit): Promise<void> => {
+    const cdb = Buffer.from(unit.header.subarray(32, 48));
+    const expected = unit.header.readUInt32BE(20);
+    const lun = unit.header.readUInt16BE(8) & 0x3fff;
+    const writes = (unit.flags & 0x20) !== 0;
+    if (!writes || expected === 0) return finish(unit, expected, await run(lun, cdb, Buffer.alloc(0)), 0);
+    if (expected > MOST_EXPECTED) return finish(unit, expected, { status: 8 }, 0);
+    const task: Task = { unit, lun, cdb, data: Buffer.alloc(expected), received: 0, burstEnd: Math.min(expected, agreed.firstBurst), solicited: false, readySn: 0 };
+    open.set(unit.tag, task);
+    take(task, 0, unit.data);
+    // Without the final bit unsolicited data follow; else the rest is asked for.
+    if ((unit.flags & 0x80) !== 0) await goOn(task);
+  };
+
+  const dataOut = async (unit: Unit): Promise<void> => {
+    const task = open.get(unit.tag);
+    if (!task) return;
+    take(task, unit.header.readUInt32BE(40), unit.data);
+    if ((unit.flags & 0x80) !== 0) await goOn(task);
+  };
+
+  const take = (task: Task, at: number, data: Buffer): void => {
+    if (at + data.length > task.data.length) return;
+    data.copy(task.data, at);
+    task.received = Math.max(task.received, at + data.length);
+  };
+
+  const goOn = async (task: Task): Promise<void> => {
+    if (task.received < task.data.length) return askForMore(task);
+    open.delete(task.unit.tag);
+    finish(task.unit, task.data.length, await run(task.lun, task.cdb, task.data), task.data.length);
+  };
+
+  const askForMore = (task: Task): void => {
+    const length = Math.min(agreed.maxBurst, task.data.length - task.received);
+    const header = reply(op.readyToTransfer, 0x80, task.unit.tag);
+    task.unit.header.copy(header, 8, 8, 16);
+    header.writeUInt32BE(task.unit.tag === NO_TAG ? 0 : task.unit.tag, 20);
+    header.writeUInt32BE(numbers.stat, 24);
+    header.writeUInt32BE(task.readySn, 36);
+    header.writeUInt32BE(task.received, 40);
+    header.writeUInt32BE(length, 44);
+    task.readySn += 1;
+    numbers.send(numbers.stamp(header));
+  };
+
+  const run = async (lun: number, cdb: Buffer, write: Buffer): Promise<Outcome> => {
+    if (!login.target) return { status: 2 };
+    return await execute(state, { target: login.target, initiator: login.initiator, index: lun, cdb, write });
+  };
+
+  /** Sends what was read, in pieces the initiator takes, then the status: with the last piece, or by itself. */
+  const finish = (unit: Unit, expected: number, outcome: Outcome, written: number): void => {
+    const reads = (unit.flags & 0x40) !== 0;
+    const data = reads && outcome.data ? outcome.data.subarray(0, expected) : Buffer.alloc(0);
+    const moved = reads ? (outcome.data?.length ?? 0) : outcome.status === 0 ? written : 0;
+    const residual = expected - moved;
+    const residualFlag = residual > 0 ? 0x02 : residual < 0 ? 0x04 : 0;
+    const sendable = Math.min(agreed.theirMost, MOST_DATA);
+    let piece = 0;
+    for (let at = 0; at < data.length; piece += 1) {
+      const burstEnd = (Math.floor(at / agreed.maxBurst) + 1) * agreed.maxBurst;
+      const end = Math.min(at + sendable, burstEnd, data.length);
+      const last = end === data.length;
+      const header = reply(op.dataIn, (last || end === burstEnd ? 0x80 : 0) | (last ? 0x01 | residualFlag : 0), unit.tag);
+      header.writeUInt32BE(NO_TAG, 20);
+      if (last) status(header, outcome.status, residual);
+      header.writeUInt32BE(piece, 36);
+      header.writeUInt32BE(at, 40);
+      numbers.send(numbers.stamp(header), data.subarray(at, end));
+      at = end;
+    }
+    if (data.length > 0) return;
+    const header = reply(op.response, 0x80 | residualFlag, unit.tag);
+    status(header, outcome.status, residual);
+    numbers.send(numbers.stamp(header), outcome.sense && Buffer.concat([Buffer.from([0, outcome.sense.length]), outcome.sense]));
+  };
+
+  const status = (header: Buffer, code: number, residual: number): void => {
+    header.writeUInt8(code, 3);
+    header.writeUInt32BE(numbers.stat, 24);
+    header.writeUInt32BE(Math.abs(residual), 44);
+    numbers.stat = (numbers.stat + 1) >>> 0;
+  };
+
+  /** Task management: ABORT TASK and the resets are complete at once, as nothing runs beside them; gives the response code. */
+  const manage = (unit: Unit): number => {
+    const wanted = unit.flags & 0x7f;
+    if (wanted === 1) return open.delete(unit.header.readUInt32BE(20)) ? 0 : 1;
+    if (wanted === 2 || LUN_RESETS.has(wanted)) {
+      open.clear();
+      return 0;
+    }
+    return 5;
+  };
+
+  return { command, dataOut, manage };
+}

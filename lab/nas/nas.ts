@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { fingerprintOf, selfSigned } from './dsm/certificate.ts';
+import { createDsmServer } from './dsm/server.ts';
+import { serveConnection } from './iscsi/connection.ts';
+import { createState } from './state.ts';
+import type { LabNas, NasOptions } from './types.ts';
+
+/**
+ * Starts a Synology's network face: the DSM web API on `dsmPort`, and a real iSCSI target on `iscsiPort` whose LUNs are
+ * what the API made. Resolves when both listen. Throws what listening throws (EADDRINUSE).
+ */
+export async function startNas(options: NasOptions): Promise<LabNas> {
+  const state = createState(options);
+  const { https = true } = options;
+  const certificate = https === true ? await selfSigned(options.address) : https === false ? undefined : https;
+  const dsm = createListener(createDsmServer(state, certificate), options.address, options.dsmPort);
+  const iscsi = createListener(createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => {});
+    void serveConnection(state, socket).catch(() => socket.destroy());
+  }), options.address, options.iscsiPort);
+  await dsm.start();
+  try {
+    await iscsi.start();
+  } catch (error) {
+    await dsm.stop();
+    throw error;
+  }
+  return {
+    fingerprint: certificate && fingerprintOf(certificate.cert),
+    requests: state.requests,
+    sessions: () => [...state.sessions].map(({ target, initiator, address }) => ({ target: target.iqn, initiator, address })),
+    luns: () => [...state.luns.values()].map((lun) => ({
+      name: lun.name, uuid: lun.uuid, bytes: lun.bytes, blocksWritten: lun.blocksWritten,
+      mapped: [...state.targets.values()].some((target) => target.mapped.some((each) => each.uuid === lun.uuid)),
+    })),
+    corruptions: () => [...state.corruptions],
+    openLogins: () => state.logins.size,
+    async fail(fault) {
+      state.fault = fault;
+      if (fault?.kind === 'refuse') await Promise.all([dsm.stop(), iscsi.stop()]);
+      else await Promise.all([dsm.start(), iscsi.start()]);
+    },
+    async close() {
+      await Promise.all([dsm.stop(), iscsi.stop()]);
+      for (const lun of state.luns.values()) await lun.file.close();
+      state.luns.clear();
+    },
+  };
+}
+
+/** A server that can be stopped, with every connection, and started again on the same port. */
+function createListener(server: Server, address: string, port: number): { start(): Promise<void>; stop(): Promise<void> } {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  return {
+    async start() {
+      if (server.listening) return;
+      server.listen(port, address);
+      await once(server, 'listening');
+    },
+    async stop() {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

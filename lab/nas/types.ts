@@ -1,0 +1,53 @@
+/** A certificate and its key, both PEM. */
+export type NasCertificate = { readonly cert: string; readonly key: string };
+
+/** What a lab NAS is made of. The caller makes and removes `folder`; the LUNs' data lie there as sparse files. */
+export type NasOptions = {
+  /** A loopback address. */
+  readonly address: string;
+  readonly dsmPort: number;
+  readonly iscsiPort: number;
+  /** A self-signed certificate made at start unless one is given; `false` serves plain HTTP. */
+  readonly https?: boolean | NasCertificate;
+  readonly account: { readonly user: string; readonly password: string };
+  /** The one volume, `/volume1`, Btrfs unless told. */
+  readonly volume: { readonly path: string; readonly bytes: number; readonly fileSystem?: 'btrfs' | 'ext4' };
+  readonly folder: string;
+};
+
+/** One call of the DSM API; parameters are not kept, they hold secrets. `code` 0 is success; `wrote` when something changed. */
+export type NasRequest = { readonly api: string; readonly method: string; readonly verb: string; readonly wrote: boolean; readonly code: number };
+
+/** An open iSCSI session on a target. */
+export type NasSession = { readonly target: string; readonly initiator: string; readonly address: string };
+
+/** A LUN as it is now; `blocksWritten` counts what was ever written into it. */
+export type NasLun = { readonly name: string; readonly uuid: string; readonly bytes: number; readonly mapped: boolean; readonly blocksWritten: number };
+
+/** Two machines that wrote to one LUN while both held it open: on a real disk, its data would be gone. */
+export type NasCorruption = { readonly lun: string; readonly initiators: readonly [string, string] };
+
+/**
+ * What a NAS can be told to do wrong. `refuse`: nothing listens; `hang`: takes connections, never answers; `cut`: hangs up
+ * amid each answer; `dsm error`: answers this number (for one API or method, a number of times); `wrong chap`: every secret
+ * differs from what was set; `deny initiators`: as LIO outside the ACL.
+ */
+export type NasFault =
+  | { readonly kind: 'refuse' | 'hang' | 'cut' | 'wrong chap' | 'deny initiators' }
+  | { readonly kind: 'dsm error'; readonly code: number; readonly api?: string; readonly method?: string; readonly times?: number };
+
+/** A running lab NAS. */
+export type LabNas = {
+  /** SHA-256 of the DSM certificate in hex; undefined for plain HTTP. */
+  readonly fingerprint: string | undefined;
+  readonly requests: readonly NasRequest[];
+  sessions(): readonly NasSession[];
+  luns(): readonly NasLun[];
+  corruptions(): readonly NasCorruption[];
+  /** DSM logins that were not logged out again. */
+  openLogins(): number;
+  /** Makes the NAS fail, or well again (undefined); resolves when it does. */
+  fail(fault: NasFault | undefined): Promise<void>;
+  /** Ends every connection and lets go of every file; the folder stays. */
+  close(): Promise<void>;
+};
