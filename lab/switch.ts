@@ -49,7 +49,12 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
   const set = async (port: number, state: 'on' | 'off'): Promise<void> => {
     if (ports.get(port) === state) return;
     ports.set(port, state);
-    await options.onPower(port, state);
+    try {
+      await options.onPower(port, state);
+    } catch (error) {
+      ports.set(port, state === 'on' ? 'off' : 'on');
+      throw error;
+    }
   };
   const serve = (connection: Connection): void => {
     connection.on('error', () => {});

@@ -14,7 +14,10 @@ const told: string[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'firstlight-test-'));
 const lab: LabSwitch = await startSwitch({
   address: ADDRESS, port: 0, user: 'admin', password: PASSWORD, hostKey: createHostKey(), ports: 4,
-  onPower: (port, state) => void told.push(`${port} ${state}`),
+  onPower: (port, state) => {
+    if (port === 4) throw new Error('no board there');
+    told.push(`${port} ${state}`);
+  },
 });
 after(async () => {
   await lab.close();
@@ -47,6 +50,8 @@ test('it refuses unknown programs, ports, words and passwords', async () => {
   assert.equal((await ssh.exec('reboot')).exitCode, 127);
   assert.notEqual((await ssh.exec('swctrl poe set off id 9')).exitCode, 0);
   assert.notEqual((await ssh.exec('swctrl poe set on id 1')).exitCode, 0);
+  assert.notEqual((await ssh.exec('swctrl poe set auto id 4')).exitCode, 0);
+  assert.equal(lab.state(4), 'off', 'a port whose board could not be powered is not on');
   ssh.close();
   await assert.rejects(connectSsh({ host: ADDRESS, port: lab.port, user: 'admin', password: 'wrong', hostKey: lab.fingerprint, signal: new AbortController().signal }), { code: 'E_SSH_AUTH' });
 });
