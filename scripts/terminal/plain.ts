@@ -1,5 +1,6 @@
 import type { RunEvent } from '../../lib/host.ts';
 import type { Step } from '../../bootstrap/step.ts';
+import { toolLines } from './tools.ts';
 import { duration, progressText, type View } from './view.ts';
 
 /** One line per happening, for pipes and logs; progress at most every two seconds per place. `now` is milliseconds. */
@@ -8,6 +9,7 @@ export function plainView(write: (text: string) => void, now: () => number): Vie
   const shown = new Map<string, number>();
   const started = now();
   const line = (mark: string, text: string): void => write(`${duration(now() - started).padStart(11)}  ${mark} ${text}\n`);
+  const tools = toolLines(write, false, now);
   const name = (event: RunEvent): string => titles.get(event.step ?? '')?.title ?? event.step ?? '';
   const dull = (key: string): boolean => {
     const last = shown.get(key);
@@ -18,6 +20,7 @@ export function plainView(write: (text: string) => void, now: () => number): Vie
   return {
     begin: (steps) => steps.forEach((step) => titles.set(step.id, step)),
     handle(event) {
+      if (tools.handle(event)) return;
       const detail = event.message ? `: ${event.message}` : '';
       if (event.code === 'step.acting') line('▸', `${name(event)}${detail}`);
       else if (event.code === 'step.done') line('✔', `${name(event)}${detail}`);

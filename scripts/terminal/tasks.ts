@@ -1,6 +1,7 @@
 import { Listr, type ListrTask } from 'listr2';
 import type { RunEvent } from '../../lib/host.ts';
 import type { Step } from '../../bootstrap/step.ts';
+import { toolLines } from './tools.ts';
 import { duration, progressText, type View } from './view.ts';
 
 type Shown = { readonly step: Step; title: string; note: string; state: 'waiting' | 'running' | 'done' | 'failed'; settle?: (error?: Error) => void; redraw?: () => void };
@@ -13,8 +14,10 @@ export function tasksView(): View {
   const shown = new Map<string, Shown>();
   let drawing: Promise<unknown> = Promise.resolve();
   const told: string[] = [];
+  const tools = toolLines((text) => void process.stderr.write(text), true, () => Date.now(), process.stderr.columns);
   return {
     begin(steps) {
+      tools.end();
       shown.clear();
       for (const step of steps) shown.set(step.id, { step, title: step.title, note: '', state: 'waiting' });
       const tasks = [...shown.values()].map(task);
@@ -25,6 +28,7 @@ export function tasksView(): View {
       drawing = list.run().catch(() => {});
     },
     handle(event) {
+      if (tools.handle(event)) return;
       const item = event.step === undefined ? undefined : shown.get(event.step);
       if (item) apply(item, event);
     },
