@@ -25,7 +25,7 @@ export function checkSteps(facts: Facts): Step[] {
   if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
   if (nas) steps.push(look('nas', `NAS ${nas.address}`, async (host) => {
     const findings = await observeStorage(host, nas, await facts.credentials(host));
-    return findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.detail).join('; ')}`;
+    return findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`;
   }));
   if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
   return steps;

@@ -12,7 +12,7 @@ export function storageStep(facts: Facts, nas: Nas, needs: readonly string[]): S
     async observe(host) {
       const findings = await observeStorage(host, nas, await facts.credentials(host));
       if (findings.length === 0) return { state: 'done', detail: `${nas.luns.map((lun) => lun.name).join(', ')} mapped with CHAP` };
-      return { state: 'needed', why: findings.map((finding) => finding.detail).join('; ') };
+      return { state: 'needed', why: findings.map((finding) => finding.message).join('; ') };
     },
     act: async (host) => { await ensureStorage(host, nas, await facts.credentials(host)); },
   };

@@ -14,8 +14,8 @@ export type Replacements = {
   readonly nasCertificate: string;
   readonly gitHostKey: string;
   readonly gitPath: string;
-  /** Age recipients by role. */
-  readonly recipients: Readonly<Record<'cluster' | 'owner' | 'offline', string>>;
+  /** Age recipients, in the inventory's order. */
+  readonly recipients: readonly string[];
 };
 
 /**
@@ -45,6 +45,6 @@ export async function rewriteInventory(folder: string, cluster: Cluster, plan: A
     set(['gitops', 'url'], url.href);
     set(['gitops', 'hostKey'], to.gitHostKey);
   }
-  cluster.secrets.recipients.forEach((recipient, index) => set(['secrets', 'recipients', index, 'key'], to.recipients[recipient.role]));
+  to.recipients.forEach((key, index) => set(['secrets', 'recipients', index, 'key'], key));
   await writeWhole(path, document.toString());
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import ssh2 from 'ssh2';
 import type { Mask } from '../../lib/masking.ts';
+import type { Recipient } from '../../nodes/cluster.ts';
 
 /** An age identity and its recipient. */
 export type AgePair = { readonly identity: string; readonly recipient: string };
@@ -11,7 +12,8 @@ export type SshPair = { readonly key: string; readonly line: string };
 
 /** Throw-away keys and passwords of one world; every secret is registered with the mask. */
 export type WorldKeys = {
-  readonly age: Readonly<Record<'cluster' | 'owner' | 'offline', AgePair>>;
+  /** One identity for each of the inventory's recipients, in its order. */
+  readonly age: readonly (AgePair & { readonly role: Recipient['role'] })[];
   readonly git: SshPair;
   readonly gitHost: SshPair;
   readonly switchHost: SshPair;
@@ -19,11 +21,11 @@ export type WorldKeys = {
   readonly nasPassword: string;
 };
 
-/** Makes all keys of a world. */
-export async function makeKeys(mask: Mask): Promise<WorldKeys> {
-  const [cluster, owner, offline] = await Promise.all([agePair(mask), agePair(mask), agePair(mask)]);
+/** Makes all keys of a world whose inventory has these recipients. */
+export async function makeKeys(recipients: readonly Recipient[], mask: Mask): Promise<WorldKeys> {
+  const age = await Promise.all(recipients.map(async ({ role }) => ({ role, ...await agePair(mask) })));
   return {
-    age: { cluster, owner, offline },
+    age,
     git: sshPair(mask), gitHost: sshPair(mask), switchHost: sshPair(mask),
     switchPassword: password(mask), nasPassword: password(mask),
   };

@@ -64,7 +64,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   };
   const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
   try {
-    const keys = await makeKeys(host.mask);
+    const keys = await makeKeys(cluster.secrets.recipients, host.mask);
     const factoryAddress = plan.address(`${cluster.network.subnet.split('.').slice(0, 3).join('.')}.254`);
     const factory = await opened(startFactory({ address: factoryAddress, port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const places = await makePlaces(options, plan);
@@ -85,7 +85,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     await rewriteInventory(clusterFolder, cluster, plan, {
       factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
       nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, gitPath,
-      recipients: { cluster: keys.age.cluster.recipient, owner: keys.age.owner.recipient, offline: keys.age.offline.recipient },
+      recipients: keys.age.map((pair) => pair.recipient),
     });
     const environment = await writeSecrets(options, keys, clusterFolder);
     if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch);
@@ -137,15 +137,16 @@ function handsOf(cluster: Cluster, places: readonly Place[]): World['hands'] {
 async function writeSecrets(options: WorldOptions, keys: WorldKeys, clusterFolder: string): Promise<Record<string, string>> {
   const home = join(options.folder, 'home');
   const identityFile = join(home, 'keys.txt');
-  await writeWhole(identityFile, `${keys.age.owner.identity}\n`, 0o600);
+  const own = keys.age.filter((pair) => pair.role !== 'cluster').map((pair) => pair.identity);
+  await writeWhole(identityFile, `${own.join('\n')}\n`, 0o600);
   const plain = stringify({
-    clusterIdentity: keys.age.cluster.identity,
+    clusterIdentity: keys.age.find((pair) => pair.role === 'cluster')?.identity,
     ...(options.cluster.power ? { switchPassword: keys.switchPassword } : {}),
     ...(options.cluster.nas ? { nasPassword: keys.nasPassword } : {}),
     ...(options.cluster.gitops ? { gitKey: keys.git.key } : {}),
   });
   const path = join(clusterFolder, 'credentials.sops.yaml');
-  const recipients = [keys.age.cluster.recipient, keys.age.owner.recipient, keys.age.offline.recipient];
+  const recipients = keys.age.map((pair) => pair.recipient);
   await writeWhole(path, await sopsEncrypt(options.host, { plain, path, recipients }), 0o600);
   return { SOPS_AGE_KEY_FILE: identityFile, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), XDG_CACHE_HOME: join(home, '.cache') };
 }
