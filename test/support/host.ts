@@ -7,7 +7,7 @@ import { createMask } from '../../lib/masking.ts';
 import { createRunner } from '../../lib/process.ts';
 
 /** A real host for tests: real programs from the tools cache, a scratch folder of its own, events kept. */
-export type TestHost = Host & { readonly events: RunEvent[]; readonly abort: AbortController; remove(): void };
+export type TestHost = Host & { readonly events: RunEvent[]; readonly abort: AbortController; readonly environment: Record<string, string>; remove(): void };
 
 /** The folder with one link per tool (`talosctl`, `etcd`, …), filled by `firstlight tools`. */
 export function toolsFolder(): string {
@@ -27,17 +27,15 @@ export function testHost(environment: Record<string, string> = {}): TestHost {
   const abort = new AbortController();
   const mask = createMask();
   const programs = toolPrograms();
-  const run = createRunner({
-    programs, mask, signal: abort.signal,
-    environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: scratch, ...environment },
-  });
+  const whole = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: scratch, ...environment };
+  const run = createRunner({ programs, mask, signal: abort.signal, environment: whole });
   return {
     emit: (event) => void events.push(event),
     ask: async (question) => {
       if (question.fallback === undefined) throw new Error(`nobody answers ${question.code}`);
       return question.fallback;
     },
-    run, fetch, mask, scratch, cache: scratch, events, abort,
+    run, fetch, mask, scratch, cache: scratch, events, abort, environment: whole,
     clock: { now: () => Date.now(), sleep: async (ms, signal) => { await sleep(ms, undefined, signal ? { signal } : {}); } },
     signal: abort.signal,
     remove: () => rmSync(scratch, { recursive: true, force: true }),
