@@ -1,4 +1,6 @@
-import type { ControlPlaneMaterial, KubeletMaterial } from '../kubernetes/types.ts';
+import type { ApiServer, ApiServerOptions } from '../kubernetes/api-server.ts';
+import type { Etcd, EtcdOptions } from '../kubernetes/etcd.ts';
+import type { Kubelet, KubeletOptions } from '../kubernetes/kubelet.ts';
 
 /** What a bootable card says of itself. Sizes are bytes. */
 export type BootCard = {
@@ -37,39 +39,31 @@ export type CardParts = {
   ephemeralFolder(path: string): Promise<string>;
 };
 
-/** A program that a board runs. */
-export type Running = {
-  readonly pid: number;
-  readonly exited: Promise<number>;
-  /** Ends it in order. */
-  stop(): Promise<void>;
-  /** Ends it as a power cut does. */
-  kill(): Promise<void>;
+/** A member of the cluster as discovery tells it. */
+export type ClusterMember = {
+  readonly nodeId: string;
+  readonly hostname: string;
+  readonly addresses: readonly string[];
+  readonly machineType: string;
+  readonly version: string;
 };
 
-/** How etcd begins: alone and new, with what is in its folder, from a snapshot file, or as a new member of a cluster. */
-export type EtcdBegin =
-  | { readonly kind: 'new' }
-  | { readonly kind: 'existing' }
-  | { readonly kind: 'recover'; readonly snapshot: string; readonly skipHashCheck: boolean }
-  | { readonly kind: 'join'; readonly initialCluster: string };
-
-/** What etcd needs to start; `data` is its folder on the card, `log` the file its output goes to. */
-export type EtcdStart = { readonly material: ControlPlaneMaterial; readonly data: string; readonly log: string; readonly folder: string; readonly begin: EtcdBegin };
-
-/** What kube-apiserver and the kubelet need; `folder` is scratch that may vanish. */
-export type ApiServerStart = { readonly material: ControlPlaneMaterial; readonly folder: string; readonly log: string };
-export type KubeletStart = { readonly material: KubeletMaterial; readonly folder: string; readonly log: string };
-
-/** A kubelet; `ready` tells whether its Node is registered and Ready. */
-export type RunningKubelet = Running & { ready(): boolean };
+/** What finds the members of a cluster (Talos asks a service on the Internet; the lab has one of its own). `cluster` is `cluster.id`. */
+export type Discovery = {
+  announce(cluster: string, member: ClusterMember): void;
+  withdraw(cluster: string, nodeId: string): void;
+  members(cluster: string): readonly ClusterMember[];
+  /** Hears of every change, until the returned function is called. */
+  follow(hear: () => void): () => void;
+};
 
 /** What a board is made of. Tests give what they need. */
 export type BoardParts = {
   readonly card: CardParts;
-  startEtcd(start: EtcdStart): Promise<Running>;
-  startApiServer(start: ApiServerStart): Promise<Running>;
-  startKubelet(start: KubeletStart): Promise<RunningKubelet>;
+  readonly discovery: Discovery;
+  startEtcd(start: Omit<EtcdOptions, 'programs'>): Promise<Etcd>;
+  startApiServer(start: Omit<ApiServerOptions, 'programs'>): Promise<ApiServer>;
+  startKubelet(start: KubeletOptions): Kubelet;
 };
 
 /** What a board is and where it stands. `dhcpAddress` is what its MAC gets from the network's DHCP server. */

@@ -1,4 +1,4 @@
-import { createSecureServer, type Http2SecureServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { encodeStatusMessage, frame, messagesOf } from './frames.ts';
 import { asGrpcError } from './status.ts';
@@ -19,6 +19,8 @@ export type Handler = (call: Call) => AsyncIterable<Uint8Array>;
 
 /** A running gRPC server. */
 export type GrpcServer = {
+  /** Stops listening at once and answers nothing more; what is open hangs, as it does when Talos leaves maintenance mode. */
+  fallSilent(): void;
   /** Stops listening and cuts every connection; resolves when the port is free. */
   close(): Promise<void>;
 };
@@ -45,9 +47,14 @@ export async function serveGrpc(address: string, port: number, tls: ServerTls, h
     socket.on('error', () => {});
   });
   server.on('error', () => {});
-  server.on('stream', (stream, headers, _flags, raw) => void answer(stream, headers, raw as unknown as string[], handler));
+  const silence = { fallen: false };
+  server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => void answer(stream, raw, handler, silence));
   await listen(server, address, port);
   return {
+    fallSilent: () => {
+      silence.fallen = true;
+      server.close();
+    },
     close: () => new Promise((resolve) => {
       server.close(() => resolve());
       for (const session of sessions) session.destroy();
@@ -80,12 +87,13 @@ function rolesOf(stream: ServerHttp2Stream): readonly string[] {
   return organisation === undefined ? [] : typeof organisation === 'string' ? [organisation] : organisation;
 }
 
-async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[], handler: Handler): Promise<void> {
+async function answer(stream: ServerHttp2Stream, raw: readonly string[], handler: Handler, silence: { readonly fallen: boolean }): Promise<void> {
+  const metadata = metadataOf(raw);
   const gone = new AbortController();
   stream.on('close', () => gone.abort());
   stream.on('error', () => {});
   const call: Call = {
-    method: String(headers[':path']), metadata: metadataOf(raw), roles: rolesOf(stream), authority: String(headers[':authority'] ?? ''),
+    method: metadata.get(':path')?.[0] ?? '', metadata, roles: rolesOf(stream), authority: metadata.get(':authority')?.[0] ?? '',
     requests: messagesOf(stream), signal: gone.signal,
   };
   const trailers = { 'grpc-status': '0', 'grpc-message': '' };
@@ -95,7 +103,7 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, r
   };
   try {
     for await (const message of handler(call)) {
-      if (stream.destroyed) return;
+      if (stream.destroyed || silence.fallen) return;
       if (!stream.headersSent) open();
       if (!stream.write(frame(message))) await drained(stream);
     }

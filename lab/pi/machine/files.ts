@@ -1,0 +1,82 @@
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { initiatorName, machineIdOf } from '../identity.ts';
+import type { Handlers } from '../api/handler.ts';
+import type { Node } from '../node.ts';
+import { pack, unpack } from '../wire/messages.ts';
+import { status } from '../wire/status.ts';
+
+const DIRECTORY = 0o20000000755;
+const LINK = 0o1000000777;
+const LINKS: Readonly<Record<string, string>> = { '/bin': 'usr/bin', '/lib': 'usr/lib', '/lib64': 'usr/lib', '/sbin': 'usr/bin' };
+const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  '/': ['.extra', 'bin', 'boot', 'dev', 'etc', 'home', 'lib', 'lib64', 'mnt', 'opt', 'proc', 'root', 'run', 'sbin', 'sys', 'system', 'tmp', 'usr', 'var'],
+  '/etc': ['hostname', 'hosts', 'iscsi', 'machine-id', 'os-release', 'resolv.conf'], '/etc/iscsi': ['initiatorname.iscsi'],
+};
+
+/** The text of a file that Talos makes, or undefined. */
+export function fileText(node: Node, path: string): string | undefined {
+  const { version } = node.card;
+  switch (path) {
+    case '/etc/hostname': return `${node.hostname}\n`;
+    case '/etc/machine-id': return node.identity === '' ? '' : machineIdOf(node.identity);
+    case '/etc/iscsi/initiatorname.iscsi': return node.identity === '' ? '' : `InitiatorName=${initiatorName(machineIdOf(node.identity))}\n`;
+    case '/etc/hosts': return `127.0.0.1       localhost\n${node.address}       ${node.hostname}\n`;
+    case '/etc/resolv.conf': return 'nameserver 127.0.0.53\n';
+    case '/etc/os-release': return `NAME="Talos"\nID=talos\nVERSION_ID=${version}\nPRETTY_NAME="Talos (${version})"\nHOME_URL="https://www.talos.dev/"\nBUG_REPORT_URL="https://github.com/siderolabs/talos/issues"\nVENDOR_NAME="Sidero Labs"\nVENDOR_URL="https://www.siderolabs.com/"\n`;
+    case '/proc/sys/kernel/random/boot_id': return `${node.bootId}\n`;
+    case '/proc/cmdline': return 'console=tty1 console=ttyAMA0,115200 sysctl.kernel.kexec_load_disabled=1 talos.dashboard.disabled=1 talos.platform=metal\n';
+    default: return undefined;
+  }
+}
+
+async function onCard(node: Node, path: string): Promise<string | undefined> {
+  if (path !== '/var' && !path.startsWith('/var/')) return undefined;
+  return node.config ? join(await node.parts.card.ephemeralFolder(node.cardPath), posix.normalize(path).slice('/var'.length)) : undefined;
+}
+
+function info(path: string, root: string, of: { readonly size: number; readonly directory: boolean; readonly modified: number }): Uint8Array {
+  const relative = path === root ? '.' : posix.relative(root, path);
+  const link = LINKS[path];
+  return pack('FileInfo', {
+    name: path, size: BigInt(link ? link.length : of.size), mode: link ? LINK >>> 0 : of.directory ? DIRECTORY >>> 0 : 0o644, modified: BigInt(Math.floor(of.modified / 1000)),
+    is_dir: link === undefined && of.directory, link: link ?? '', relative_name: relative,
+  });
+}
+
+/** Reading and listing files: what Talos makes, and what is really on the card under `/var`. */
+export const FILE_HANDLERS: Handlers = {
+  Read: async function* (node, _call, request) {
+    const path = posix.normalize(String(unpack('ReadRequest', request)['path'] ?? ''));
+    const text = fileText(node, path);
+    if (text !== undefined) return void (yield* text === '' ? [] : [pack('Data', { bytes: Buffer.from(text) })]);
+    if (FOLDERS[path] || LINKS[path]) throw status('Unknown', 'path must be a regular file');
+    const real = await onCard(node, path);
+    const stat = real === undefined ? undefined : await lstat(real).catch(() => undefined);
+    if (real === undefined || !stat) throw status('NotFound', `stat ${path}: no such file or directory`);
+    if (!stat.isFile()) throw status('Unknown', 'path must be a regular file');
+    yield pack('Data', { bytes: await readFile(real) });
+  },
+  List: async function* (node, _call, request) {
+    const root = posix.normalize(String(unpack('ListRequest', request)['root'] || '/'));
+    const modified = node.bootedAt;
+    const known = FOLDERS[root];
+    if (known) {
+      yield info(root, root, { size: 4096, directory: true, modified });
+      for (const name of known) {
+        const path = posix.join(root, name);
+        const text = fileText(node, path);
+        yield info(path, root, { size: text?.length ?? 4096, directory: text === undefined, modified });
+      }
+      return;
+    }
+    const real = await onCard(node, root);
+    const names = real === undefined ? undefined : await readdir(real).catch(() => undefined);
+    if (real === undefined || !names) throw status('Unknown', `lstat ${root}: no such file or directory`);
+    yield info(root, root, { size: 4096, directory: true, modified });
+    for (const name of names.toSorted()) {
+      const stat = await lstat(join(real, name));
+      yield info(posix.join(root, name), root, { size: stat.size, directory: stat.isDirectory(), modified: stat.mtimeMs });
+    }
+  },
+};

@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { adminKubeconfig } from '../../kubernetes/kubeconfig.ts';
+import { controlPlaneMaterial } from '../config/machine-config.ts';
+import type { Handlers } from '../api/handler.ts';
+import type { Node } from '../node.ts';
+import { pack, seconds, unpack } from '../wire/messages.ts';
+import { status } from '../wire/status.ts';
+import { gzipTar } from './tar.ts';
+import type { Service } from './services.ts';
+
+// What the recorded release answers; a built talosctl and machined name no commit.
+const GO_VERSION = 'go1.26.8';
+
+function serviceInfo(service: Service): Readonly<Record<string, unknown>> {
+  return {
+    id: service.id, state: service.state,
+    events: { events: service.events.map((one) => ({ msg: one.text, state: one.state, ts: seconds(one.at) })) },
+    health: {
+      unknown: service.healthy === undefined, healthy: service.healthy === true, last_message: service.healthText,
+      ...(service.healthAt === 0 ? {} : { last_change: seconds(service.healthAt) }),
+    },
+  };
+}
+
+async function* logLines(node: Node, id: string, tail: number, follow: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const file = node.logs.get(id);
+  if (file === undefined) throw status('Unknown', `log "${id}" was not registered`);
+  const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+  const chosen = tail < 0 ? lines : lines.slice(Math.max(0, lines.length - tail));
+  if (chosen.length > 0) yield pack('Data', { bytes: Buffer.from(`${chosen.join('\n')}\n`) });
+  let sent = lines.length;
+  while (follow && !signal.aborted) {
+    await new Promise((resolve) => { setTimeout(resolve, 250).unref(); });
+    const now = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+    if (now.length > sent) yield pack('Data', { bytes: Buffer.from(`${now.slice(sent).join('\n')}\n`) });
+    sent = now.length;
+  }
+}
+
+/** What a machine tells of itself. */
+export const STATUS_HANDLERS: Handlers = {
+  Version: async function* (node) {
+    yield pack('VersionResponse', {
+      messages: [{
+        version: { tag: node.card.version, sha: 'undefined', go_version: GO_VERSION, os: 'linux', arch: 'arm64' },
+        platform: { name: 'metal', mode: 'metal' }, features: { rbac: true },
+      }],
+    });
+  },
+  Hostname: async function* (node) {
+    yield pack('HostnameResponse', { messages: [{ hostname: node.hostname }] });
+  },
+  ServiceList: async function* (node) {
+    yield pack('ServiceListResponse', { messages: [{ services: node.services.list().map(serviceInfo) }] });
+  },
+  ...Object.fromEntries((['Start', 'Stop', 'Restart'] as const).map((action): [string, Handlers[string]] => [`Service${action}`, async function* (node, _call, request) {
+    const id = String(unpack('ServiceRequest', request)['id'] ?? '');
+    if (!node.services.get(id)) throw status('Unknown', `service "${id}" not defined`);
+    if (action !== 'Restart' || !['kubelet', 'trustd', 'apid', 'cri'].includes(id)) throw status('Unknown', `service "${id}" doesn't support ${action.toLowerCase()} operation via API`);
+    node.services.note(id, 'Running', `Started task ${id} (PID 1) for container ${id}`);
+    node.services.health(id, true);
+    yield pack('ServiceAnswerResponse', { messages: [{ resp: `Service "${id}" restarted` }] });
+  }])),
+  Kubeconfig: async function* (node) {
+    if (node.config?.role !== 'control plane') throw status('Unimplemented', 'kubeconfig is only available on control plane nodes');
+    const text = await adminKubeconfig(controlPlaneMaterial(node.config, node.hostname, node.address));
+    yield pack('Data', { bytes: gzipTar('kubeconfig', text) });
+  },
+  Logs: (node, call, request) => {
+    const message = unpack('LogsRequest', request);
+    return logLines(node, String(message['id'] ?? ''), (message['tail_lines'] ?? 0) as number, message['follow'] === true, call.signal);
+  },
+  Dmesg: async function* (node) {
+    for (const line of node.services.list().flatMap((one) => one.events.map((event) => ({ ...event, id: one.id }))).sort((a, b) => a.at - b.at)) {
+      yield pack('Data', { bytes: Buffer.from(`user: warning: [${new Date(line.at).toISOString()}]: [talos] service[${line.id}](${line.state}): ${line.text}\n`) });
+    }
+  },
+  Containers: async function* (node, _call, request) {
+    const namespace = String(unpack('ContainersRequest', request)['namespace'] ?? 'system');
+    const ids = namespace === 'system' ? node.services.list().map((one) => one.id).filter((id) => id === 'apid' || id === 'trustd') : [];
+    yield pack('ContainersResponse', { messages: [{ containers: ids.map((id, i) => ({ namespace, id, pid: 169 + i, status: 'RUNNING', pod_id: id, name: id })) }] });
+  },
+  Memory: async function* () {
+    // A Raspberry Pi 4B with 8 GB; kB, as in /proc/meminfo.
+    yield pack('MemoryResponse', { messages: [{ meminfo: { memtotal: 7998416n, memfree: 6612296n, memavailable: 7289092n, buffers: 21452n, cached: 716108n, shmem: 10616n } }] });
+  },
+  Time: async function* (node) {
+    const now = seconds(Date.now());
+    yield pack('TimeResponse', { messages: [{ server: node.config?.timeServers[0] ?? 'time.cloudflare.com', localtime: now, remotetime: now }] });
+  },
+  Events: async function* (node, call, request) {
+    const message = unpack('EventsRequest', request);
+    const actor = String(message['with_actor_id'] ?? '');
+    const tail = (message['tail_events'] ?? 0) as number;
+    const queue = node.events.all().filter((one) => actor === '' || one.actor === actor).slice(tail < 0 ? 0 : tail === 0 ? Infinity : -tail).map((one) => one.bytes);
+    let wake = (): void => {};
+    const stop = node.events.follow((one) => {
+      if (actor === '' || one.actor === actor) queue.push(one.bytes);
+      wake();
+    });
+    const gone = (): void => wake();
+    call.signal.addEventListener('abort', gone);
+    try {
+      // The first message is empty: the client takes it as "connected".
+      yield pack('Event', { data: {}, id: '' });
+      while (!call.signal.aborted) {
+        const next = queue.shift();
+        if (next) yield next;
+        else await new Promise<void>((resolve) => { wake = resolve; });
+      }
+    } finally {
+      stop();
+      call.signal.removeEventListener('abort', gone);
+    }
+  },
+};

@@ -1,0 +1,14 @@
+import { startApiServer } from '../kubernetes/api-server.ts';
+import { startEtcd } from '../kubernetes/etcd.ts';
+import { startKubelet } from '../kubernetes/kubelet.ts';
+import { cardParts } from './card.ts';
+import { createDiscovery } from './discovery.ts';
+import type { BoardParts } from './types.ts';
+
+/** What real boards of the lab are made of: card files, real etcd and kube-apiserver from `programs` (absolute paths by name). One per world. */
+export function createBoardParts(programs: ReadonlyMap<string, string>): BoardParts {
+  return {
+    card: cardParts, discovery: createDiscovery(), startKubelet,
+    startEtcd: (options) => startEtcd({ ...options, programs }), startApiServer: (options) => startApiServer({ ...options, programs }),
+  };
+}
