@@ -23,7 +23,8 @@ export type LunProof = { readonly vendor: string; readonly product: string; read
 
 /** The targets that a portal shows to this initiator, by IQN. Throws `E_ISCSI_…`. */
 export async function discoverTargets(host: Host, to: Omit<IscsiAddress, 'iqn'>, options: SessionOptions = {}): Promise<readonly string[]> {
-  const data = await withSession(host, to, (session) => session.text(Buffer.from('SendTargets=All\0')), options);
+  const discovery: IscsiAddress = { portal: to.portal, initiator: to.initiator, ...(to.user === undefined || to.secret === undefined ? {} : { user: to.user, secret: to.secret }) };
+  const data = await withSession(host, discovery, (session) => session.text(Buffer.from('SendTargets=All\0')), options);
   return decodeText(data).filter(([key]) => key === 'TargetName').map(([, iqn]) => iqn);
 }
 

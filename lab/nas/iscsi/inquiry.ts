@@ -5,7 +5,7 @@ const PRODUCT = 'Storage'.padEnd(16);
 
 /** Standard INQUIRY: a disk of the Synology, or LIO's answer for a LUN number with nothing behind it. */
 export function standardInquiry(there: boolean): Buffer {
-  const data = Buffer.alloc(36);
+  const data = Buffer.alloc(96);
   data[0] = there ? 0 : 0x3f;
   data[2] = 5; // SPC-3
   data[3] = 2;
@@ -14,14 +14,16 @@ export function standardInquiry(there: boolean): Buffer {
   data.write(VENDOR, 8, 'latin1');
   data.write(PRODUCT, 16, 'latin1');
   data.write('4.0 ', 32, 'latin1');
+  [0x0300, 0x04c0, 0x0960].forEach((standard, at) => data.writeUInt16BE(standard, 58 + at * 2)); // SPC-3, SBC-3, iSCSI
   return data;
 }
 
-/** A page of vital product data: 0x00 list, 0x80 serial (the LUN's uuid), 0x83 identification, 0xb0 limits; else undefined. */
+/** A page of vital product data: 0x00 list, 0x80 serial (the LUN's uuid), 0x83 identification, 0xb0 limits, 0xb1 characteristics; else undefined. */
 export function vitalPage(lun: LunState, page: number): Buffer | undefined {
-  if (page === 0x00) return framed(page, Buffer.from([0x00, 0x80, 0x83, 0xb0]));
+  if (page === 0x00) return framed(page, Buffer.from([0x00, 0x80, 0x83, 0xb0, 0xb1]));
   if (page === 0x80) return framed(page, Buffer.from(lun.uuid, 'latin1'));
   if (page === 0x83) return framed(page, Buffer.concat([naa(lun), vendorId(lun)]));
+  if (page === 0xb1) return framed(page, Buffer.alloc(60)); // rotation speed not told
   return page === 0xb0 ? framed(page, limits()) : undefined;
 }
 

@@ -25,6 +25,10 @@ const OUT_OF_RANGE = 0x2100;
 const BAD_FIELD = 0x2400;
 const NO_LUN = 0x2500;
 
+const PROTECTABLE = new Set([0x28, 0x88, 0x2a, 0x8a]);
+/** The bit that says DPO and FUA are known, in a mode header. */
+const DPOFUA = 0x10;
+
 /** Runs one SCSI command against the LUN's sparse file. */
 export async function execute(state: NasState, request: Request): Promise<Outcome> {
   const { cdb, target, index } = request;
@@ -34,6 +38,7 @@ export async function execute(state: NasState, request: Request): Promise<Outcom
   if (code === 0x12) return inquiry(lun, cdb);
   if (code === 0x03) return read(Buffer.from([0x70, 0, 0, 0, 0, 0, 0, 10, ...Array<number>(10).fill(0)]), cdb.readUInt8(4));
   if (!lun) return illegal(NO_LUN);
+  if (PROTECTABLE.has(code) && (cdb.readUInt8(1) & 0xe0) !== 0) return illegal(BAD_FIELD); // protection information: none here
   switch (code) {
     case 0x00: // TEST UNIT READY
     case 0x1b: // START STOP UNIT
@@ -86,24 +91,24 @@ function reportLuns(target: TargetState, allowed: number): Outcome {
   return read(data, allowed);
 }
 
-/** Page 8 (caching: write cache on, as SYNCHRONIZE CACHE has work to do), alone or among all. */
+/** Page 8 (caching: write cache on, as SYNCHRONIZE CACHE has work to do) and page 10 (control), alone or all. */
 function modePages(cdb: Buffer): Buffer {
   const page = cdb.readUInt8(2) & 0x3f;
   const caching = Buffer.alloc(20);
-  caching[0] = 0x08;
-  caching[1] = 0x12;
-  caching[2] = 0x04;
-  return page === 0x08 || page === 0x3f ? caching : Buffer.alloc(0);
+  caching.set([0x08, 0x12, 0x04]);
+  const control = Buffer.alloc(12);
+  control.set([0x0a, 0x0a]);
+  return Buffer.concat([caching, control].filter((each) => page === 0x3f || each.readUInt8(0) === page));
 }
 
 function modeSense6(cdb: Buffer): Buffer {
   const pages = modePages(cdb);
-  return Buffer.concat([Buffer.from([3 + pages.length, 0, 0, 0]), pages]);
+  return Buffer.concat([Buffer.from([3 + pages.length, 0, DPOFUA, 0]), pages]);
 }
 
 function modeSense10(cdb: Buffer): Buffer {
   const pages = modePages(cdb);
-  return Buffer.concat([Buffer.from([0, 6 + pages.length, 0, 0, 0, 0, 0, 0]), pages]);
+  return Buffer.concat([Buffer.from([0, 6 + pages.length, 0, DPOFUA, 0, 0, 0, 0]), pages]);
 }
 
 function capacity10(lun: LunState): Buffer {
@@ -138,5 +143,6 @@ async function writeBlocks(state: NasState, request: Request, lun: LunState, fir
   if (count === 0) return { status: 0 };
   noteWrite(state, lun, request.initiator, count);
   await lun.file.write(request.write, 0, count * BLOCK, first * BLOCK);
+  if ((request.cdb.readUInt8(1) & 0x08) !== 0) await lun.file.datasync(); // force unit access
   return { status: 0 };
 }

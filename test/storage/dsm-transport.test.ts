@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { postForm } from '../../storage/dsm/transport.ts';
+import { observeStorage } from '../../storage/ensure.ts';
+import { credentials, failure, openDesk } from './support.ts';
+
+const ADDRESS = '127.21.2.1';
+
+test('a pinned certificate lets in, with colons and capitals too', async () => {
+  await using desk = await openDesk(ADDRESS);
+  const colons = desk.nas.certificate?.toUpperCase().match(/../g)?.join(':') ?? '';
+  const findings = await observeStorage(desk.host, { ...desk.nas, certificate: colons }, credentials);
+  assert.deepEqual(findings.map((finding) => finding.kind), ['lun absent', 'target absent']);
+});
+
+test('another certificate than the pinned one stops before anything is sent', async () => {
+  await using desk = await openDesk(ADDRESS);
+  const error = await failure(observeStorage(desk.host, { ...desk.nas, certificate: 'ab'.repeat(32) }, credentials));
+  assert.equal(error.code, 'E_DSM_CERTIFICATE');
+  assert.match(error.message, new RegExp(desk.nas.certificate ?? 'none'));
+  assert.deepEqual(desk.lab.requests, []);
+});
+
+test('a self-signed certificate without a pin is not trusted', async () => {
+  await using desk = await openDesk(ADDRESS);
+  const { certificate: _, ...unpinned } = desk.nas;
+  const error = await failure(observeStorage(desk.host, unpinned, credentials));
+  assert.equal(error.code, 'E_DSM_CERTIFICATE');
+  assert.match(error.message, /SELF_SIGNED/);
+  assert.deepEqual(desk.lab.requests, []);
+});
+
+test('plain HTTP works where the cluster file says so', async () => {
+  await using desk = await openDesk(ADDRESS, { https: false });
+  assert.equal((await observeStorage(desk.host, desk.nas, credentials)).length, 2);
+});
+
+test('a NAS that refuses, hangs or hangs up amid an answer', async () => {
+  await using desk = await openDesk(ADDRESS);
+  await desk.lab.fail({ kind: 'refuse' });
+  assert.equal((await failure(observeStorage(desk.host, desk.nas, credentials))).code, 'E_DSM_UNREACHABLE');
+  await desk.lab.fail({ kind: 'cut' });
+  assert.equal((await failure(observeStorage(desk.host, desk.nas, credentials))).code, 'E_DSM_UNREACHABLE');
+  await desk.lab.fail({ kind: 'hang' });
+  const post = { path: 'query.cgi', form: new URLSearchParams({ api: 'SYNO.API.Info' }), headers: {}, deadlineMs: 150 };
+  assert.equal((await failure(postForm(desk.nas, post, desk.host.signal))).code, 'E_DSM_DEADLINE');
+  await desk.lab.fail(undefined);
+  assert.equal((await observeStorage(desk.host, desk.nas, credentials)).length, 2);
+});
+
+test('Ctrl+C ends a waiting call at once', async () => {
+  await using desk = await openDesk(ADDRESS);
+  await desk.lab.fail({ kind: 'hang' });
+  const looking = observeStorage(desk.host, desk.nas, credentials);
+  desk.host.abort.abort();
+  await assert.rejects(looking, { name: 'AbortError' });
+});
+
+test('what is not DSM is told so', async () => {
+  const server = createServer((_, response) => response.writeHead(404).end('not here')).listen(5000, ADDRESS);
+  await once(server, 'listening');
+  try {
+    const post = { path: 'query.cgi', form: new URLSearchParams(), headers: {}, deadlineMs: 5_000 };
+    const error = await failure(postForm({ address: ADDRESS, port: 5000, https: false }, post, new AbortController().signal));
+    assert.equal(error.code, 'E_DSM_ANSWER');
+    assert.match(error.message, /404/);
+  } finally {
+    server.close();
+  }
+});
