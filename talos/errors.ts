@@ -14,6 +14,10 @@ const RULES: readonly Rule[] = [
     hint: 'The board restarted or another one took its address in between: run again, so that it is identified anew.' },
   { code: 'E_TALOS_OTHER_CLUSTER', when: /x509: certificate signed by unknown authority/, says: 'has a certificate this cluster did not issue',
     hint: 'It waits for its first config, or it belongs to another cluster. See which machine has this address before anything is applied to it.' },
+  { code: 'E_TALOS_CERTIFICATE', when: /x509: (cannot validate certificate for|certificate is (not )?valid for)/, says: 'has a certificate that is not for this address',
+    hint: 'Another machine took this address, or the machine’s address changed and its certificate has not been made anew yet.' },
+  { code: 'E_TALOS_CLOCK', when: /x509: certificate has expired or is not yet valid/, says: 'has a certificate outside its time',
+    hint: 'Its clock or this computer’s is wrong (a Raspberry Pi has none of its own): see that it reaches an NTP server.' },
   { code: 'E_TALOS_MAINTENANCE_CLOSED', when: /tls: certificate required/, says: 'is no longer in maintenance mode',
     hint: 'It has a config by now: speak to it with the cluster’s talosconfig.' },
   { code: 'E_TALOS_MAINTENANCE_CLOSED', mode: 'maintenance', when: /broken pipe|connection reset by peer/, says: 'closed the maintenance connection',
@@ -47,7 +51,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** The codes of states that pass by themselves while a board boots, takes a config or restarts. */
-const PASSING: ReadonlySet<string> = new Set(['E_TALOS_REFUSED', 'E_TALOS_UNREACHABLE', 'E_TALOS_MAINTENANCE_CLOSED', 'E_TALOS_CLIENT_REFUSED', 'E_TALOS_HANG', 'E_TALOS_NOT_READY']);
+const PASSING: ReadonlySet<string> = new Set(['E_TALOS_REFUSED', 'E_TALOS_UNREACHABLE', 'E_TALOS_MAINTENANCE_CLOSED', 'E_TALOS_CLIENT_REFUSED', 'E_TALOS_HANG', 'E_TALOS_NOT_READY', 'E_TALOS_CLOCK']);
 
 /** True for an error after which waiting and asking again makes sense (the board is booting, restarting or taking its config). */
 export function mayPass(error: unknown): boolean {

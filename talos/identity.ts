@@ -7,6 +7,9 @@ import { hostnameOf, links, macsOf, metaKeys } from './resources.ts';
 import { parseStamp, STAMP_KEY, type Stamp } from './stamp.ts';
 import type { Access } from './talosctl.ts';
 
+/** Answers that only a machine gives whose certificate this cluster did not issue for this address. */
+const NOT_OURS: ReadonlySet<string> = new Set(['E_TALOS_OTHER_CLUSTER', 'E_TALOS_CERTIFICATE']);
+
 /** Who a machine says it is, as read from the machine itself. `macs` are lower case, physical links only. */
 export type Identity =
   /** Waits for its first config. `fingerprint` pins the certificate these facts were read behind. */
@@ -40,7 +43,7 @@ export async function identify(host: Host, _cluster: Cluster, address: string, t
     if (hostname === undefined) return { kind: 'silent', address, seen: 'it has no hostname yet' };
     return { kind: 'configured', address, hostname, ...await factsOf(host, access) };
   } catch (error) {
-    if (error instanceof FirstlightError && error.code === 'E_TALOS_OTHER_CLUSTER') return { kind: 'foreign', address, name: greeting.name };
+    if (error instanceof FirstlightError && NOT_OURS.has(error.code)) return { kind: 'foreign', address, name: greeting.name };
     if (mayPass(error)) return { kind: 'silent', address, seen: (error as Error).message };
     throw error;
   }
