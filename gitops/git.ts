@@ -20,11 +20,15 @@ const ENVIRONMENT = {
 /** How to reach the git host: the agent's socket that holds the key, and a known_hosts file with the pinned key alone. */
 export type GitAccess = { readonly gitops: Gitops; readonly agent: string; readonly knownHosts: string };
 
-/** Writes the pinned host key as a known_hosts file into the scratch folder and gives its path. */
+/**
+ * Writes the pinned host key as a known_hosts file into the scratch folder and gives its path. OpenSSH may add the host's
+ * other keys to it, once the host has proven them over a connection that the pinned key secures (UpdateHostKeys): Go
+ * programs, which don't choose the pinned key's type, find theirs then.
+ */
 export async function writeKnownHosts(host: Host, gitops: Gitops): Promise<string> {
   const line = `${knownHostsLine(gitops)}\n`;
   const path = join(host.scratch, `known_hosts-${createHash('sha256').update(line).digest('hex').slice(0, 8)}`);
-  if (await readIfThere(path) !== line) await writeWhole(path, line, 0o600);
+  if (!(await readIfThere(path))?.startsWith(line)) await writeWhole(path, line, 0o600);
   return path;
 }
 
@@ -57,7 +61,7 @@ export async function gitOverSshOrThrow(host: Host, access: GitAccess, cwd: stri
 function sshCommand(access: GitAccess): string {
   const options = {
     IdentityAgent: access.agent, UserKnownHostsFile: access.knownHosts, GlobalKnownHostsFile: '/dev/null',
-    StrictHostKeyChecking: 'yes', UpdateHostKeys: 'no', CheckHostIP: 'no', BatchMode: 'yes', IdentityFile: 'none',
+    StrictHostKeyChecking: 'yes', UpdateHostKeys: 'yes', HashKnownHosts: 'no', CheckHostIP: 'no', BatchMode: 'yes', IdentityFile: 'none',
     PreferredAuthentications: 'publickey', ConnectTimeout: '10', ServerAliveInterval: '10', ServerAliveCountMax: '3', LogLevel: 'ERROR',
   };
   for (const path of [access.agent, access.knownHosts]) {

@@ -1,0 +1,77 @@
+import { problem } from '../lib/errors.ts';
+import type { Host } from '../lib/host.ts';
+import type { Cluster, Gitops } from '../nodes/cluster.ts';
+import type { Credentials } from '../nodes/credentials.ts';
+import { withKeyAgent } from './agent.ts';
+import { COMPONENTS, missingParts, readFlux, refuseConflicts } from './flux-state.ts';
+import { gitOverSshOrThrow, writeKnownHosts } from './git.ts';
+import { gitProblem } from './git-errors.ts';
+import { done, needed, type Observation } from './observation.ts';
+import { remoteName } from './remote.ts';
+import { gitopsOf, requireGitKey } from './repository.ts';
+import { applySourceSecret, trustsPinnedKey } from './source-secret.ts';
+
+/** Milliseconds for the whole bootstrap: images come over the owner's line. */
+const DEADLINE_MS = 15 * 60_000;
+
+/** Looks whether Flux runs and follows the inventory's repository, branch and host key. Throws what kubectl throws. */
+export async function observeFlux(host: Host, cluster: Cluster, kubeconfig: string): Promise<Observation> {
+  const state = await readFlux(host, kubeconfig);
+  const missing = missingParts(state, gitopsOf(cluster));
+  if (missing.length > 0) return needed(missing.join('; '));
+  return done(`Flux ${state.version ?? ''} follows ${gitopsOf(cluster).branch} of ${remoteName(gitopsOf(cluster))}`);
+}
+
+/**
+ * Runs the real `flux bootstrap git` with the three controllers. Only the pinned host key is trusted, by the CLI and
+ * afterwards by Flux; the git key is lent by an agent and stands in no argument, file or environment. Conflicts and an
+ * unreachable git host end it before anything is written. Running it again finishes what an interrupted run began.
+ * Throws `E_FLUX_PATH`, `E_FLUX_SUSPENDED`, `E_FLUX_VERSION`, `E_FLUX_CONFLICT`, `E_GIT_…`, `E_KUBE_…`, `E_FLUX_BOOTSTRAP`.
+ */
+export async function bootstrapFlux(host: Host, cluster: Cluster, credentials: Credentials, kubeconfig: string): Promise<void> {
+  const gitops = gitopsOf(cluster);
+  const key = requireGitKey(credentials);
+  const version = await cliVersion(host);
+  refuseConflicts(await readFlux(host, kubeconfig), gitops, version);
+  const knownHosts = await writeKnownHosts(host, gitops);
+  await withKeyAgent(host, key, async (agent) => {
+    await gitOverSshOrThrow(host, { gitops, agent, knownHosts }, host.scratch, ['ls-remote', '--exit-code', '--heads', gitops.url, gitops.branch]);
+    await applySourceSecret(host, kubeconfig, gitops, key);
+    await runBootstrap(host, gitops, version, { KUBECONFIG: kubeconfig, SSH_AUTH_SOCK: agent, SSH_KNOWN_HOSTS: knownHosts });
+  });
+  const after = await readFlux(host, kubeconfig);
+  if (!trustsPinnedKey(after.secret, gitops)) {
+    throw problem('E_GIT_HOST_KEY', 'after the bootstrap the Secret flux-system trusts another host key than the pinned one', 'See who else writes this Secret; then run again.');
+  }
+}
+
+async function runBootstrap(host: Host, gitops: Gitops, version: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const args = ['bootstrap', 'git', `--url=${gitops.url}`, `--branch=${gitops.branch}`, `--path=${gitops.path}`, '--silent',
+    `--components=${COMPONENTS.join(',')}`, `--version=${version}`, `--timeout=${Math.round(DEADLINE_MS / 1000) - 30}s`, '--author-name=firstlight', '--author-email=firstlight@localhost'];
+  const answer = await host.run({
+    program: 'flux', args, env, timeoutMs: DEADLINE_MS, accept: 'any',
+    onStderrLine: (line) => host.emit({ code: 'flux.progress', message: host.mask.hide(line.trim()) }),
+  });
+  if (answer.exitCode !== 0) throw bootstrapProblem(gitops, host.mask.hide(answer.stderr));
+}
+
+/** The CLI's own version, as it stands in its manifests (`v2.9.5`). */
+async function cliVersion(host: Host): Promise<string> {
+  const { stdout } = await host.run({ program: 'flux', args: ['version', '--client', '--output=json'], timeoutMs: 20_000 });
+  const version = /"flux":\s*"(v[^"]+)"/.exec(stdout)?.[1];
+  if (version) return version;
+  throw problem('E_FLUX_CLI', 'the flux program does not tell its version', 'Run `firstlight tools` to fetch the pinned flux.');
+}
+
+function bootstrapProblem(gitops: Gitops, stderr: string): Error {
+  const told = stderr.split('\n').map((line) => line.trim()).filter((line) => line.startsWith('✗')).map((line) => line.slice(1).trim());
+  const words = (told.length > 0 ? told.join(' | ') : stderr.trim().split('\n').slice(-3).join(' | ')).slice(0, 1_000);
+  if (/knownhosts: key (mismatch|is unknown)/.test(words)) {
+    return problem('E_GIT_HOST_KEY', `the git host ${remoteName(gitops)} shows Flux another key than gitops.hostKey`,
+      'If the host has keys of several types, pin the one `ssh-keyscan -t ecdsa` prints: Flux asks for that type first. Otherwise find out why it changed.');
+  }
+  if (/unable to authenticate/.test(words)) return gitProblem(gitops, 'Permission denied (publickey)', (text) => text);
+  if (/failed to push|hook declined/.test(words)) return gitProblem(gitops, `[remote rejected] ${words}`, (text) => text);
+  if (/failed to clone repository/.test(words)) return gitProblem(gitops, words, (text) => text);
+  return problem('E_FLUX_BOOTSTRAP', `flux bootstrap failed: ${words}`, 'See `flux get all` and `kubectl -n flux-system get pods`; running again goes on from there.');
+}
