@@ -23,6 +23,36 @@ export function parseStamp(value: string | undefined): Stamp | undefined {
   return { cluster, node, nonce };
 }
 
+/** The META key that says which image was written with the stamp: UserReserved2 of the same file. */
+export const IMAGE_KEY = 0x0d;
+
+/** Which image a card was written with: schematic id, Talos version, SHA-256 of the raw image in hex. An upgrade leaves it as it is. */
+export type ImageMark = { readonly schematic: string; readonly version: string; readonly rawSha256: string };
+
+/** The META keys a card gets at flash time: its stamp, and the image it holds. */
+export function cardKeys(stamp: Stamp, image: ImageMark): Map<number, string> {
+  const { schematic, version, rawSha256 } = image;
+  return new Map([[STAMP_KEY, encodeStamp(stamp)], [IMAGE_KEY, JSON.stringify({ firstlight: 1, schematic, version, rawSha256 })]]);
+}
+
+/** The image mark in a META value, or undefined where it is missing or none. Never throws. */
+export function parseImageMark(value: string | undefined): ImageMark | undefined {
+  const read = value === undefined ? undefined : readJson(value);
+  if (typeof read !== 'object' || read === null) return undefined;
+  const { firstlight, schematic, version, rawSha256 } = read as Record<string, unknown>;
+  if (firstlight !== 1 || typeof schematic !== 'string' || typeof version !== 'string' || typeof rawSha256 !== 'string') return undefined;
+  return { schematic, version, rawSha256 };
+}
+
+/** Why a card with these META keys is not this node's card with this image; undefined when it is and need not be written. */
+export function cardLacks(meta: ReadonlyMap<number, string>, of: { readonly cluster: string; readonly node: string }, rawSha256: string): string | undefined {
+  const stamp = parseStamp(meta.get(STAMP_KEY));
+  if (!stamp) return 'it has no stamp';
+  if (stamp.cluster !== of.cluster || stamp.node !== of.node) return `it is the card of ${stamp.node} in ${stamp.cluster}`;
+  const mark = parseImageMark(meta.get(IMAGE_KEY));
+  return mark?.rawSha256 === rawSha256 ? undefined : `it holds another image${mark ? ` (${mark.version})` : ''}`;
+}
+
 function readJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,0 +1,38 @@
+import { open } from 'node:fs/promises';
+import { decodeMeta, META_BYTES } from '../../lib/adv.ts';
+import { readAt } from '../../lib/file-bytes.ts';
+import { parseGpt } from '../../lib/gpt.ts';
+import { cardProblem } from './card-errors.ts';
+import { blockIdentity } from './prove.ts';
+import type { CardContents } from './types.ts';
+
+const MIB = 1024 * 1024;
+
+/**
+ * What is on a card (block device or file), by reading only. A write that was cut leaves `blank`: the table is written last.
+ * Throws `E_CARD_ACCESS`, `E_CARD_FAILED`; a card that is not in its reader is `missing`, no error.
+ */
+export async function inspectCard(device: string): Promise<CardContents> {
+  try {
+    return await inspect(device);
+  } catch (error) {
+    if (['ENOENT', 'ENXIO', 'ENOMEDIUM'].includes(String((error as NodeJS.ErrnoException).code))) return { kind: 'missing' };
+    throw cardProblem(error, device);
+  }
+}
+
+async function inspect(device: string): Promise<CardContents> {
+  const file = await open(device, 'r');
+  try {
+    const found = await file.stat();
+    const bytes = found.isBlockDevice() ? (await blockIdentity(device, found.rdev)).bytes : found.size;
+    const head = await readAt(file, 0, MIB);
+    const partitions = parseGpt(head)?.partitions;
+    if (!partitions) return head.every((byte) => byte === 0) ? { kind: 'blank', bytes } : { kind: 'foreign', bytes, partitions: [] };
+    const meta = partitions.find((one) => one.label === 'META' && one.bytes === MIB);
+    if (!meta) return { kind: 'foreign', bytes, partitions };
+    return { kind: 'talos', bytes, partitions, meta: decodeMeta(await readAt(file, meta.start, META_BYTES)) ?? new Map() };
+  } finally {
+    await file.close();
+  }
+}

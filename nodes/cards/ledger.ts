@@ -1,0 +1,77 @@
+import { createHash, type Hash } from 'node:crypto';
+import { META_BYTES } from '../../lib/adv.ts';
+import { problem } from '../../lib/errors.ts';
+import { parseGpt, SECTOR } from '../../lib/gpt.ts';
+import { BLOCK, type Block } from './image-blocks.ts';
+
+/** Bytes at a card's start that are held back until all else is written and proven: tables, and nothing of a partition. */
+export const HEAD = 1024 * 1024;
+
+/** What the image's own table says of it. `rawBytes` is its whole length, `metaAt` where META starts. */
+export type ImageLayout = { readonly rawBytes: number; readonly metaAt: number; readonly head: Buffer };
+
+/** What was decoded, to prove cards by: for each block a digest, or null where it is all zeros; META as it is in the image. */
+export type Ledger = {
+  readonly layout: ImageLayout;
+  readonly digests: readonly (Buffer | null)[];
+  readonly meta: Buffer;
+};
+
+/** A ledger being filled while the image is decoded, in order. */
+export type LedgerBook = Ledger & {
+  readonly whole: Hash;
+  /** Notes a block and tells whether what is to be written of it is all zeros. */
+  note(block: Block): boolean;
+};
+
+const ZEROS = Buffer.alloc(BLOCK);
+
+/** Reads the layout from the image's first block. Throws `E_IMAGE_CORRUPT` where it is no Talos image. */
+export function readLayout(first: Block, path: string): ImageLayout {
+  const table = parseGpt(first.data);
+  const meta = table?.partitions.find((one) => one.label === 'META');
+  const early = table?.partitions.some((one) => one.start < HEAD);
+  if (!table || early || !meta || meta.bytes < META_BYTES) {
+    const what = table ? 'has no partition META' : 'has no valid partition table';
+    throw problem('E_IMAGE_CORRUPT', `the image ${path} ${what}`, 'Remove it and run again: it is downloaded anew.');
+  }
+  return { rawBytes: (table.backup + 1) * SECTOR, metaAt: meta.start, head: Buffer.from(first.data.subarray(0, HEAD)) };
+}
+
+/** An empty ledger for an image of this layout. */
+export function openLedger(layout: ImageLayout): LedgerBook {
+  const digests: (Buffer | null)[] = [];
+  const meta = Buffer.alloc(META_BYTES);
+  const whole = createHash('sha256');
+  const note = (block: Block): boolean => {
+    whole.update(block.data);
+    copyOverlap(block, layout.metaAt, meta);
+    const body = bodyOf(block);
+    const zero = isZero(body.data);
+    digests.push(zero ? null : digest(body.data));
+    return zero;
+  };
+  return { layout, digests, meta, whole, note };
+}
+
+/** A block without the head that is held back. */
+export function bodyOf(block: Block): Block {
+  return block.at === 0 ? { at: HEAD, data: block.data.subarray(HEAD) } : block;
+}
+
+/** Whether all bytes are zero; at most `BLOCK` bytes. */
+export function isZero(data: Buffer): boolean {
+  return data.equals(ZEROS.subarray(0, data.length));
+}
+
+/** The digest blocks are compared by: SHA-256. */
+export function digest(data: Buffer): Buffer {
+  return createHash('sha256').update(data).digest();
+}
+
+/** Copies what a block holds of the bytes at `start` into `target`. */
+export function copyOverlap(block: Block, start: number, target: Buffer): void {
+  const from = Math.max(block.at, start);
+  const to = Math.min(block.at + block.data.length, start + target.length);
+  if (from < to) block.data.copy(target, from - start, from - block.at, to - block.at);
+}

@@ -1,0 +1,66 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { problem } from '../../lib/errors.ts';
+import type { Host } from '../../lib/host.ts';
+import { cardProblem } from './card-errors.ts';
+import { listDisks, type Disk } from './lsblk.ts';
+import { refusal, size } from './rules.ts';
+import { SMALLEST_CARD, type CardIdentity } from './types.ts';
+
+/** A disk that may be a card. */
+export type CardCandidate = { readonly device: string; readonly bytes: number; readonly model: string; readonly serial: string };
+
+/** The disks that could be the card, by the rules; the others are left out. Throws what `listDisks` throws. */
+export async function cardCandidates(host: Host): Promise<CardCandidate[]> {
+  const disks = await listDisks(host);
+  return disks.filter((disk) => refusal(disk, { named: false, explicit: false }) === undefined)
+    .map((disk) => ({ device: disk.path, bytes: disk.bytes, model: disk.model, serial: disk.serial }));
+}
+
+/**
+ * Proves that a device may be written as a card and gives what tells it from any other. A regular file stands for a card where
+ * the inventory names one. A block device must pass the rules (never the system's disk, a mounted one, NVMe, SATA, read-only,
+ * too small or large) and have the serial, where one is given: lsblk's, or the card's CID or serial in sysfs.
+ * Throws `E_CARD_MISSING|BUSY|SYSTEM|KIND|READ_ONLY|SMALL|LARGE|SERIAL|ACCESS`, `E_LSBLK`.
+ */
+export async function proveCard(host: Host, device: string, expected: { readonly serial?: string } = {}): Promise<CardIdentity> {
+  const path = await realpath(device).catch((error: unknown) => { throw cardProblem(error, device); });
+  const found = await stat(path);
+  if (found.isFile()) {
+    if (found.size < SMALLEST_CARD) throw refuse(device, { code: 'E_CARD_SMALL', what: `has ${size(found.size)}`, hint: 'Talos needs a card of 8 GB or more.' });
+    return { kind: 'file', path, bytes: found.size, dev: found.dev, ino: found.ino };
+  }
+  if (!found.isBlockDevice()) throw refuse(device, { code: 'E_CARD_KIND', what: 'is neither a block device nor a file', hint: 'Name the card as /dev/disk/by-id/….' });
+  const disk = (await listDisks(host, path))[0];
+  if (!disk) throw refuse(device, { code: 'E_CARD_MISSING', what: 'is not known to lsblk', hint: 'Put the card into the reader.' });
+  const identity = await blockIdentity(path, found.rdev);
+  await checkSerial(device, disk, identity, expected.serial);
+  const why = refusal(disk, { named: expected.serial !== undefined, explicit: true });
+  if (why) throw refuse(device, why);
+  return identity;
+}
+
+/** Identity of a block device by its number, from sysfs: what stays the same while a card is in, and not when it is changed. */
+export async function blockIdentity(path: string, rdev: number): Promise<CardIdentity & { kind: 'block' }> {
+  const sys = `/sys/dev/block/${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
+  const [sectors, diskseq, cid] = await Promise.all(['size', 'diskseq', 'device/cid'].map((name) => fact(`${sys}/${name}`)));
+  return {
+    kind: 'block', path, rdev, bytes: Number(sectors ?? 0) * 512,
+    ...(diskseq === undefined ? {} : { diskseq }), ...(cid === undefined ? {} : { cid }),
+  };
+}
+
+async function checkSerial(device: string, disk: Disk, identity: CardIdentity & { kind: 'block' }, serial: string | undefined): Promise<void> {
+  if (serial === undefined) return;
+  const own = await fact(`/sys/class/block/${identity.path.split('/').at(-1)}/device/serial`);
+  const known = [disk.serial, identity.cid, own].filter((one) => one !== undefined && one !== '');
+  if (known.some((one) => one?.toLowerCase() === serial.toLowerCase())) return;
+  throw refuse(device, { code: 'E_CARD_SERIAL', what: `is another card: it says ${known.join(', ') || 'no serial'}, not ${serial}`, hint: 'Put the right card in, or mend nodes[].card.serial in cluster.yaml.' });
+}
+
+async function fact(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').then((text) => text.trim(), () => undefined);
+}
+
+function refuse(device: string, why: { code: string; what: string; hint: string }): Error {
+  return problem(why.code, `${device} ${why.what}`, why.hint);
+}
