@@ -30,7 +30,7 @@ const FILE = 'metal-arm64.raw.zst';
  */
 export async function ensureImage(host: Host, request: ImageRequest): Promise<Image> {
   const name = imageName(request);
-  const pin = (await readLock(request.lockFile)).images[name];
+  const pin = await pinnedImage(request);
   if (pin) {
     const path = cached(request, pin.compressedSha256);
     if (await hashOf(path) === pin.compressedSha256) return { ...pin, path };
@@ -56,9 +56,14 @@ export async function ensureImage(host: Host, request: ImageRequest): Promise<Im
   return { ...fresh, path };
 }
 
+/** What the lock file pins for an image; undefined before its first download. Throws `E_LOCK`. */
+export async function pinnedImage(request: ImageRequest): Promise<ImagePin | undefined> {
+  return (await readLock(request.lockFile)).images[imageName(request)];
+}
+
 /** Whether `ensureImage` has nothing to do, without downloading: the image is pinned, in the cache and whole. */
 export async function observeImage(_host: Host, request: ImageRequest): Promise<{ state: 'done'; detail: string } | { state: 'needed'; why: string }> {
-  const pin = (await readLock(request.lockFile)).images[imageName(request)];
+  const pin = await pinnedImage(request);
   if (!pin) return { state: 'needed', why: `Talos ${tag(request)} with this schematic was never downloaded` };
   const hash = await hashOf(cached(request, pin.compressedSha256));
   if (hash === undefined) return { state: 'needed', why: 'the pinned image is not in the cache' };

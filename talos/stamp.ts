@@ -1,3 +1,5 @@
+import type { CardContents } from '../nodes/cards/types.ts';
+
 /** The META key that holds the stamp: UserReserved1 of siderolabs/talos:pkg/machinery/meta/constants.go. */
 export const STAMP_KEY = 0x0c;
 
@@ -44,13 +46,18 @@ export function parseImageMark(value: string | undefined): ImageMark | undefined
   return { schematic, version, rawSha256 };
 }
 
-/** Why a card with these META keys is not this node's card with this image; undefined when it is and need not be written. */
-export function cardLacks(meta: ReadonlyMap<number, string>, of: { readonly cluster: string; readonly node: string }, rawSha256: string): string | undefined {
-  const stamp = parseStamp(meta.get(STAMP_KEY));
+/**
+ * Why a card is not this node's card with this image and has to be written; undefined when it need not be. A card of this node
+ * that was in use (it has STATE) counts as its card whatever image it began with: writing it would lose the node's data.
+ */
+export function cardLacks(card: CardContents, of: { readonly cluster: string; readonly node: string }, rawSha256: string | undefined): string | undefined {
+  if (card.kind !== 'talos') return `it is ${card.kind}`;
+  const stamp = parseStamp(card.meta.get(STAMP_KEY));
   if (!stamp) return 'it has no stamp';
   if (stamp.cluster !== of.cluster || stamp.node !== of.node) return `it is the card of ${stamp.node} in ${stamp.cluster}`;
-  const mark = parseImageMark(meta.get(IMAGE_KEY));
-  return mark?.rawSha256 === rawSha256 ? undefined : `it holds another image${mark ? ` (${mark.version})` : ''}`;
+  if (card.partitions.some((one) => one.label === 'STATE')) return undefined;
+  const mark = parseImageMark(card.meta.get(IMAGE_KEY));
+  return mark !== undefined && mark.rawSha256 === rawSha256 ? undefined : `it holds another image${mark ? ` (${mark.version})` : ''}`;
 }
 
 function readJson(text: string): unknown {

@@ -5,12 +5,13 @@ import type { ClusterNode } from '../../nodes/cluster.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import { writeCards } from '../../nodes/cards/write.ts';
 import { setPower } from '../../nodes/power.ts';
-import { encodeStamp, parseStamp, STAMP_KEY } from '../../talos/stamp.ts';
+import { pinnedImage, type Image } from '../../talos/image.ts';
+import { cardKeys, cardLacks } from '../../talos/stamp.ts';
 import { locateQuietly, type Neighbours } from '../boards.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 import { switchPassword } from './boards.ts';
-import { openImage } from './image.ts';
+import { imageRequest, openImage } from './image.ts';
 
 /** Every node that doesn't answer yet has a card with this cluster's image and its own stamp. */
 export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbours>): Step {
@@ -18,7 +19,7 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
     const neighbours = await lookout(host);
     const needs = await Promise.all(facts.cluster.nodes.map(async (node) => {
       if (locateQuietly(facts, node, neighbours).kind !== 'absent') return false;
-      return !await holdsImage(facts, node);
+      return !await holdsImage(facts, host, node);
     }));
     return facts.cluster.nodes.filter((_node, index) => needs[index]);
   };
@@ -36,8 +37,9 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
       const nodes = await lacking(host);
       await darken(facts, host, nodes);
       const image = await openImage(facts, host);
-      for (const round of rounds(nodes)) {
-        const targets = round.map((node) => ({ node: node.name, device: deviceOf(node), ...(node.card?.serial === undefined ? {} : { serial: node.card.serial }), meta: stampFor(facts, node) }));
+      for (const [index, round] of rounds(nodes).entries()) {
+        if (index > 0) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${round.map((node) => node.name).join(', ')}) and press Enter.` });
+        const targets = round.map((node) => ({ node: node.name, device: deviceOf(node), ...(node.card?.serial === undefined ? {} : { serial: node.card.serial }), meta: stampFor(facts, node, image) }));
         await writeCards(host, { image, targets });
       }
       await host.ask({ code: 'cards.insert', text: `Put the cards into the boards (${nodes.map((node) => node.name).join(', ')}) and press Enter.`, fallback: 'done' });
@@ -45,12 +47,10 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
   };
 }
 
-async function holdsImage(facts: Facts, node: ClusterNode): Promise<boolean> {
+async function holdsImage(facts: Facts, host: Host, node: ClusterNode): Promise<boolean> {
   if (!node.card?.device) return false;
-  const card = await inspectCard(node.card.device);
-  if (card.kind !== 'talos') return false;
-  const stamp = parseStamp(card.meta.get(STAMP_KEY));
-  return stamp?.cluster === facts.cluster.name && stamp.node === node.name;
+  const pin = await pinnedImage(imageRequest(facts, host));
+  return cardLacks(await inspectCard(node.card.device), { cluster: facts.cluster.name, node: node.name }, pin?.rawSha256) === undefined;
 }
 
 /** A card is put into a board that is off: ports of nodes about to get one are switched off first. */
@@ -61,9 +61,9 @@ async function darken(facts: Facts, host: Host, nodes: readonly ClusterNode[]): 
   for (const node of nodes) if (node.port !== undefined) await setPower(host, power, password, node.port, 'off');
 }
 
-function stampFor(facts: Facts, node: ClusterNode): Map<number, string> {
-  const nonce = randomBytes(16).toString('hex');
-  return new Map([[STAMP_KEY, encodeStamp({ cluster: facts.cluster.name, node: node.name, nonce })]]);
+function stampFor(facts: Facts, node: ClusterNode, image: Image): Map<number, string> {
+  const stamp = { cluster: facts.cluster.name, node: node.name, nonce: randomBytes(16).toString('hex') };
+  return cardKeys(stamp, { schematic: facts.schematic.id, version: facts.cluster.talos.version, rawSha256: image.rawSha256 });
 }
 
 /** Nodes whose cards can be written at once: all with devices of their own; a shared reader takes them in turn. */
