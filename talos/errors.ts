@@ -1,3 +1,4 @@
+import type { Look } from '../lib/conditions.ts';
 import { FirstlightError, problem } from '../lib/errors.ts';
 
 /** Where a talosctl call went; `what` names it in messages ("get links"). */
@@ -56,6 +57,16 @@ const PASSING: ReadonlySet<string> = new Set(['E_TALOS_REFUSED', 'E_TALOS_UNREAC
 /** True for an error after which waiting and asking again makes sense (the board is booting, restarting or taking its config). */
 export function mayPass(error: unknown): boolean {
   return error instanceof FirstlightError && PASSING.has(error.code);
+}
+
+/** A look for `waitFor` that takes a passing state for “not yet”, with the error's message as what was seen; other errors are thrown. */
+export async function lookThrough<T>(look: () => Promise<Look<T>>): Promise<Look<T>> {
+  try {
+    return await look();
+  } catch (error) {
+    if (mayPass(error)) return { met: false, seen: (error as Error).message };
+    throw error;
+  }
 }
 
 /** The coded error for what talosctl wrote on standard error; `E_TALOS` for a text that nobody has recorded. `stderr` must be masked already. */

@@ -154,3 +154,31 @@ test('the talosconfig has the control planes as endpoints, and its key is masked
     assert.equal((await stat(await keepTalosconfig(host, text))).mode & 0o777, 0o600);
   });
 });
+
+test('no secret is in any program’s arguments or environment, and files that hold some are private', async () => {
+  await withBundle(async (host, cluster) => {
+    const bundle = await openBundle(host, cluster);
+    const raw = parse(bundle.text);
+    const secrets: string[] = [raw.cluster.secret, raw.secrets.bootstraptoken, raw.secrets.secretboxencryptionsecret, raw.trustdinfo.token, raw.certs.os.key, raw.certs.k8s.key, raw.certs.etcd.key];
+    let files = 0;
+    const watching: TestHost = {
+      ...host,
+      run: async (command) => {
+        const open = [...command.args, ...Object.values(command.env ?? {})].join('\n');
+        for (const secret of secrets) assert.ok(!open.includes(secret), command.args.slice(0, 2).join(' '));
+        const done = await host.run(command);
+        for (const name of await readdir(host.scratch, { recursive: true })) {
+          const info = await stat(join(host.scratch, name));
+          assert.equal(info.mode & 0o077, 0, name);
+          files += info.isFile() ? 1 : 0;
+        }
+        return done;
+      },
+    };
+    for (const each of cluster.nodes) await machineConfig(watching, cluster, each, bundle, { installImage: IMAGE });
+    await talosconfig(watching, cluster, bundle);
+    await mkdir(join(cluster.folder, 'again'));
+    await makeBundle(watching, { ...cluster, folder: join(cluster.folder, 'again') });
+    assert.ok(files > 0);
+  });
+});

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mayPass, talosProblem } from '../../talos/errors.ts';
+import { lookThrough, mayPass, talosProblem } from '../../talos/errors.ts';
 import { FILES, recorded, type Recorded } from './recorded.ts';
 
 /** By what a recorded command ended with; the first that fits. Written from the recordings, apart from the mapper's own rules. */
@@ -59,4 +59,11 @@ test('only states that pass by themselves are waited for', () => {
   assert.ok(!code('rpc error: code = Unavailable desc = x509: certificate signed by unknown authority'));
   assert.ok(!code('rpc error: code = AlreadyExists desc = etcd data directory is not empty'));
   assert.ok(!mayPass(new Error('connection refused')));
+});
+
+test('a look through passing states goes on, any other error ends it', async () => {
+  const failing = (stderr: string) => lookThrough(async () => { throw talosProblem(stderr, { what: 'get', address: 'x', mode: 'secure' }); });
+  const seen = await failing('Error while dialing: dial tcp 1.2.3.4:50000: connect: connection refused');
+  assert.ok(!seen.met && /refuses connections/.test(seen.seen));
+  await assert.rejects(failing('rpc error: code = AlreadyExists desc = etcd data directory is not empty'), { code: 'E_TALOS_ALREADY' });
 });
