@@ -29,7 +29,7 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
         continue;
       }
       if (!tasks || !login) break;
-      numbers.took(unit);
+      if (!numbers.took(unit)) continue;
       if (unit.opcode === op.logout) {
         numbers.send(numbered(numbers, reply(op.logoutResponse, 0x80, unit.tag)));
         break;
@@ -67,7 +67,11 @@ function createNumbers(socket: Socket): Numbers {
   return {
     stat: 1, expected: 1,
     took(unit) {
-      if (!unit.immediate && unit.opcode !== op.dataOut) this.expected = (this.expected + 1) >>> 0;
+      if (unit.immediate || unit.opcode === op.dataOut) return true;
+      // One connection keeps order: any other number is outside the window, and ignored (RFC 7143, 4.2.2.1).
+      if (unit.header.readUInt32BE(24) !== this.expected) return false;
+      this.expected = (this.expected + 1) >>> 0;
+      return true;
     },
     send: (header, data) => void (socket.writable && socket.write(wire(header, data))),
     stamp(header) {

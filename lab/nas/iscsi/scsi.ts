@@ -1,8 +1,8 @@
 import { lunAt, noteWrite, type LunState, type NasState, type TargetState } from '../state.ts';
 import { standardInquiry, vitalPage } from './inquiry.ts';
 
-/** A command's end: status byte, what is read, and the sense bytes of a check condition. */
-export type Outcome = { readonly status: number; readonly data?: Buffer; readonly sense?: Buffer };
+/** A command's end: status byte, what is read, how many bytes its block wanted written, and the sense of a check condition. */
+export type Outcome = { readonly status: number; readonly data?: Buffer; readonly taken?: number; readonly sense?: Buffer };
 
 /** Who asks what of which LUN number. `write` is the whole of the data to write. */
 export type Request = { readonly target: TargetState; readonly initiator: string; readonly index: number; readonly cdb: Buffer; readonly write: Buffer };
@@ -10,14 +10,16 @@ export type Request = { readonly target: TargetState; readonly initiator: string
 const BLOCK = 512;
 const MOST_BLOCKS = 32_768;
 
-/** Sense of ILLEGAL REQUEST with its additional code. */
-export function illegal(code: number): Outcome {
-  const sense = Buffer.alloc(18);
-  sense[0] = 0x70;
-  sense[2] = 0x05;
-  sense[7] = 10;
-  sense.writeUInt16BE(code, 12);
-  return { status: 2, sense };
+/** A check condition with its sense key and additional code. */
+export function sense(key: number, code: number): Outcome {
+  const bytes = Buffer.alloc(18);
+  bytes.set([0x70, 0, key, 0, 0, 0, 0, 10]);
+  bytes.writeUInt16BE(code, 12);
+  return { status: 2, sense: bytes };
+}
+
+function illegal(code: number): Outcome {
+  return sense(0x05, code);
 }
 
 const NOT_SUPPORTED = 0x2000;
@@ -36,7 +38,7 @@ export async function execute(state: NasState, request: Request): Promise<Outcom
   if (code === 0xa0) return reportLuns(target, cdb.readUInt32BE(6));
   const lun = lunAt(state, target, index);
   if (code === 0x12) return inquiry(lun, cdb);
-  if (code === 0x03) return read(Buffer.from([0x70, 0, 0, 0, 0, 0, 0, 10, ...Array<number>(10).fill(0)]), cdb.readUInt8(4));
+  if (code === 0x03) return read(sense(0, 0).sense ?? Buffer.alloc(0), cdb.readUInt8(4));
   if (!lun) return illegal(NO_LUN);
   if (PROTECTABLE.has(code) && (cdb.readUInt8(1) & 0xe0) !== 0) return illegal(BAD_FIELD); // protection information: none here
   switch (code) {
@@ -139,10 +141,13 @@ async function readBlocks(lun: LunState, first: number, count: number): Promise<
 
 async function writeBlocks(state: NasState, request: Request, lun: LunState, first: number, count: number): Promise<Outcome> {
   if (isOutside(lun, first, count)) return illegal(OUT_OF_RANGE);
-  if (count > MOST_BLOCKS || request.write.length < count * BLOCK) return illegal(BAD_FIELD);
-  if (count === 0) return { status: 0 };
-  noteWrite(state, lun, request.initiator, count);
-  await lun.file.write(request.write, 0, count * BLOCK, first * BLOCK);
-  if ((request.cdb.readUInt8(1) & 0x08) !== 0) await lun.file.datasync(); // force unit access
-  return { status: 0 };
+  if (count > MOST_BLOCKS) return illegal(BAD_FIELD);
+  // A host may send less than its command says: what came is written, and the rest told as residual.
+  const given = Math.min(count, Math.floor(request.write.length / BLOCK));
+  if (given > 0) {
+    noteWrite(state, lun, request.initiator, given);
+    await lun.file.write(request.write, 0, given * BLOCK, first * BLOCK);
+    if ((request.cdb.readUInt8(1) & 0x08) !== 0) await lun.file.datasync(); // force unit access
+  }
+  return { status: 0, taken: count * BLOCK };
 }

@@ -1,13 +1,14 @@
 import type { NasState } from '../state.ts';
 import type { Login } from './login.ts';
 import { MOST_DATA, NO_TAG, op, reply, type Unit } from './pdu.ts';
-import { execute, type Outcome } from './scsi.ts';
+import { execute, sense, type Outcome } from './scsi.ts';
 
 /** The numbers of a connection, and its way out. `stamp` writes ExpCmdSN and MaxCmdSN. */
 export type Numbers = {
   stat: number;
   expected: number;
-  took(unit: Unit): void;
+  /** Counts a command; false for a number that is not the next. */
+  took(unit: Unit): boolean;
   send(header: Buffer, data?: Buffer): void;
   stamp(header: Buffer): Buffer;
 };
@@ -19,13 +20,14 @@ type Task = {
   readonly cdb: Buffer;
   readonly data: Buffer;
   received: number;
-  /** Where the burst under way ends. */
-  burstEnd: number;
-  solicited: boolean;
   readySn: number;
+  /** The number the next piece of the burst must have. */
+  dataSn: number;
 };
 
 const MOST_EXPECTED = 16 * 1024 * 1024;
+/** ABORTED COMMAND, PROTOCOL SERVICE CRC ERROR: what RFC 7143 (6.7) wants for a lost piece of data. */
+const PIECE_LOST: Outcome = sense(0x0b, 0x4705);
 const LUN_RESETS = new Set([5, 6, 7]);
 
 /** The SCSI commands of one session: takes commands and data, asks for more data, answers. */
@@ -38,9 +40,9 @@ export function createTasks(state: NasState, numbers: Numbers, login: Login) {
     const expected = unit.header.readUInt32BE(20);
     const lun = unit.header.readUInt16BE(8) & 0x3fff;
     const writes = (unit.flags & 0x20) !== 0;
-    if (!writes || expected === 0) return finish(unit, expected, await run(lun, cdb, Buffer.alloc(0)), 0);
-    if (expected > MOST_EXPECTED) return finish(unit, expected, { status: 8 }, 0);
-    const task: Task = { unit, lun, cdb, data: Buffer.alloc(expected), received: 0, burstEnd: Math.min(expected, agreed.firstBurst), solicited: false, readySn: 0 };
+    if (!writes || expected === 0) return finish(unit, expected, await run(lun, cdb, Buffer.alloc(0)));
+    if (expected > MOST_EXPECTED) return finish(unit, expected, { status: 8 });
+    const task: Task = { unit, lun, cdb, data: Buffer.alloc(expected), received: 0, readySn: 0, dataSn: 0 };
     open.set(unit.tag, task);
     take(task, 0, unit.data);
     // Without the final bit unsolicited data follow; else the rest is asked for.
@@ -50,6 +52,11 @@ export function createTasks(state: NasState, numbers: Numbers, login: Login) {
   const dataOut = async (unit: Unit): Promise<void> => {
     const task = open.get(unit.tag);
     if (!task) return;
+    if (unit.header.readUInt32BE(36) !== task.dataSn) {
+      open.delete(unit.tag);
+      return finish(task.unit, task.data.length, PIECE_LOST);
+    }
+    task.dataSn += 1;
     take(task, unit.header.readUInt32BE(40), unit.data);
     if ((unit.flags & 0x80) !== 0) await goOn(task);
   };
@@ -63,7 +70,7 @@ export function createTasks(state: NasState, numbers: Numbers, login: Login) {
   const goOn = async (task: Task): Promise<void> => {
     if (task.received < task.data.length) return askForMore(task);
     open.delete(task.unit.tag);
-    finish(task.unit, task.data.length, await run(task.lun, task.cdb, task.data), task.data.length);
+    finish(task.unit, task.data.length, await run(task.lun, task.cdb, task.data));
   };
 
   const askForMore = (task: Task): void => {
@@ -76,6 +83,7 @@ export function createTasks(state: NasState, numbers: Numbers, login: Login) {
     header.writeUInt32BE(task.received, 40);
     header.writeUInt32BE(length, 44);
     task.readySn += 1;
+    task.dataSn = 0;
     numbers.send(numbers.stamp(header));
   };
 
@@ -85,10 +93,10 @@ export function createTasks(state: NasState, numbers: Numbers, login: Login) {
   };
 
   /** Sends what was read, in pieces the initiator takes, then the status: with the last piece, or by itself. */
-  const finish = (unit: Unit, expected: number, outcome: Outcome, written: number): void => {
+  const finish = (unit: Unit, expected: number, outcome: Outcome): void => {
     const reads = (unit.flags & 0x40) !== 0;
     const data = reads && outcome.data ? outcome.data.subarray(0, expected) : Buffer.alloc(0);
-    const moved = reads ? (outcome.data?.length ?? 0) : outcome.status === 0 ? written : 0;
+    const moved = reads ? (outcome.data?.length ?? 0) : (outcome.taken ?? 0);
     const residual = expected - moved;
     const residualFlag = residual > 0 ? 0x02 : residual < 0 ? 0x04 : 0;
     const sendable = Math.min(agreed.theirMost, MOST_DATA);

@@ -55,16 +55,19 @@ test('libiscsi’s tools read our target', { skip }, async (t) => {
   });
 });
 
-const SUITES = ['TestUnitReady', 'Inquiry', 'ReadCapacity10', 'ReadCapacity16.Simple', 'ReadCapacity16.Alloclen', 'ModeSense6', 'Read10', 'Read16', 'Write10', 'Write16', 'Mandatory'];
+const SUITES = [
+  'SCSI.TestUnitReady', 'SCSI.Inquiry', 'SCSI.ReadCapacity10', 'SCSI.ReadCapacity16.Simple', 'SCSI.ReadCapacity16.Alloclen', 'SCSI.ModeSense6',
+  'SCSI.Read10', 'SCSI.Read16', 'SCSI.Write10', 'SCSI.Write16', 'SCSI.Mandatory', 'iSCSI.iSCSIcmdsn', 'iSCSI.iSCSIdatasn', 'iSCSI.iSCSIResiduals', 'iSCSI.iSCSITMF',
+];
 
 test('libiscsi’s conformance suites pass on our target', { skip }, async (t) => {
   await using desk = await openDesk(ADDRESS);
   await ensureStorage(desk.host, desk.nas, credentials);
   for (const suite of SUITES) {
     await t.test(suite, async () => {
-      const { exitCode, text } = await tool(desk, 'iscsi-test-cu', '--dataloss', '--test', `SCSI.${suite}`, DISK);
+      const { exitCode, text } = await tool(desk, 'iscsi-test-cu', '--dataloss', '--test', suite, DISK);
       assert.equal(exitCode, 0, text);
-      assert.match(text, /asserts +\d+ +\d+ +\d+ +0 +n\/a/, text);
+      assert.match(text, /asserts +[1-9]\d* +\d+ +\d+ +0 +n\/a/, text);
     });
   }
 });
