@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fingerprintOf, selfSigned } from './dsm/certificate.ts';
 import { createDsmServer } from './dsm/server.ts';
@@ -11,6 +12,7 @@ import type { LabNas, NasOptions } from './types.ts';
  * what the API made. Resolves when both listen. Throws what listening throws (EADDRINUSE).
  */
 export async function startNas(options: NasOptions): Promise<LabNas> {
+  await mkdir(options.folder, { recursive: true });
   const state = createState(options);
   const { https = true } = options;
   const certificate = https === true ? await selfSigned(options.address) : https === false ? undefined : https;

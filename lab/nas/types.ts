@@ -1,7 +1,7 @@
 /** A certificate and its key, both PEM. */
 export type NasCertificate = { readonly cert: string; readonly key: string };
 
-/** What a lab NAS is made of. The caller makes and removes `folder`; the LUNs' data lie there as sparse files. */
+/** What a lab NAS is made of. The LUNs' data lie in `folder` as sparse files; it is made where missing, and left to the caller to remove. */
 export type NasOptions = {
   /** A loopback address. */
   readonly address: string;
