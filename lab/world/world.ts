@@ -10,13 +10,14 @@ import { startFactory, type LabFactory } from '../factory/factory.ts';
 import { startGitHost, type LabGitHost } from '../git/host.ts';
 import { startNas } from '../nas/nas.ts';
 import type { LabNas } from '../nas/types.ts';
+import { createBoard } from '../pi/board.ts';
 import { createBlankCard } from '../pi/card.ts';
-import type { Board } from '../pi/types.ts';
+import type { Board, BoardParts } from '../pi/types.ts';
 import { startSwitch, type LabSwitch } from '../switch.ts';
 import { planAddresses, type AddressPlan } from './addresses.ts';
-import { makeBoard } from './board.ts';
 import { rewriteInventory } from './inventory.ts';
 import { makeKeys, type WorldKeys } from './keys.ts';
+import { createParts, etcdSettings } from './parts.ts';
 import { copyHomelab, publish } from './repository.ts';
 
 /** What a world is made from. `folder` is its own and is removed by the caller; `cache` keeps built images between worlds. */
@@ -47,6 +48,8 @@ export type World = {
   readonly git: LabGitHost | undefined;
   /** The hands of the person: puts cards into boards when asked to; undefined for any other question. */
   readonly hands: (question: Question) => Promise<string | undefined>;
+  /** Settings with which etcdctl reaches the running members. */
+  etcdSettings(): Record<string, string>;
   close(): Promise<void>;
 };
 
@@ -68,7 +71,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const keys = await makeKeys(cluster.secrets.recipients, host.mask);
     const factoryAddress = plan.address(`${cluster.network.subnet.split('.').slice(0, 3).join('.')}.254`);
     const factory = await opened(startFactory({ address: factoryAddress, port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
-    const places = await makePlaces(options, plan);
+    const { parts, etcds } = createParts(options.programs);
+    const places = await makePlaces(options, plan, parts);
     closers.push(async () => { await Promise.all(places.map(({ board }) => board.powerOff())); });
     const power = cluster.power && await opened(startSwitch({
       address: plan.address(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
@@ -95,21 +99,21 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
     const hands = handsOf(cluster, places);
-    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, hands, close };
+    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, hands, close, etcdSettings: () => etcdSettings(etcds) };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function makePlaces(options: WorldOptions, plan: AddressPlan): Promise<Place[]> {
+async function makePlaces(options: WorldOptions, plan: AddressPlan, parts: BoardParts): Promise<Place[]> {
   const { cluster, folder } = options;
   await mkdir(join(folder, 'cards'), { recursive: true });
   const prefix = cluster.network.subnet.split('.').slice(0, 3).join('.');
   return Promise.all(cluster.nodes.map(async (node, index): Promise<Place> => {
     const card = join(folder, 'cards', `${node.name}.img`);
     await createBlankCard(card);
-    const board = makeBoard({ programs: options.programs, mac: node.mac, dhcpAddress: plan.address(`${prefix}.${100 + index}`), folder: join(folder, 'boards', node.name) });
+    const board = createBoard({ parts, mac: node.mac, dhcpAddress: plan.address(`${prefix}.${100 + index}`), folder: join(folder, 'boards', node.name) });
     return { node: node.name, board, card };
   }));
 }

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { startApiServer, type ApiServer } from '../kubernetes/api-server.ts';
+import { startEtcd, type Etcd } from '../kubernetes/etcd.ts';
+import { startKubelet } from '../kubernetes/kubelet.ts';
+import { startWorkloads } from '../kubernetes/workloads.ts';
+import { cardParts } from '../pi/card.ts';
+import { createDiscovery } from '../pi/discovery.ts';
+import type { BoardParts } from '../pi/types.ts';
+
+/** What all boards of one world are made of: real etcd and kube-apiserver, one discovery service; `etcds` are those that run. */
+export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlySet<Etcd> };
+
+/** Makes the parts. `programs` are absolute paths by name. */
+export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
+  const etcds = new Set<Etcd>();
+  const parts: BoardParts = {
+    card: cardParts,
+    discovery: createDiscovery(),
+    startKubelet,
+    startEtcd: async (options) => {
+      const etcd = await startEtcd({ ...options, programs });
+      etcds.add(etcd);
+      void etcd.exited.then(() => etcds.delete(etcd));
+      return etcd;
+    },
+    startApiServer: async (options) => {
+      const server = await startApiServer({ ...options, programs });
+      const { material } = options;
+      const workloads = await startWorkloads({ material, folder: join(options.folder, 'workloads'), address: material.address, programs });
+      return withWorkloads(server, workloads);
+    },
+  };
+  return { parts, etcds };
+}
+
+/** The workloads of a cluster end with its API server: nothing runs in a cluster whose only control plane lost power. */
+function withWorkloads(server: ApiServer, workloads: Awaited<ReturnType<typeof startWorkloads>>): ApiServer {
+  return {
+    ...server,
+    stop: async () => { await workloads.stop(); await server.stop(); },
+    kill: async () => { await Promise.all([workloads.kill(), server.kill()]); },
+  };
+}
+
+/** How etcdctl reaches the members that run, as settings for a shell; empty when none does. */
+export function etcdSettings(etcds: ReadonlySet<Etcd>): Record<string, string> {
+  const [first] = etcds;
+  if (!first) return {};
+  const { files } = first.tls;
+  return { ETCDCTL_ENDPOINTS: [...etcds].map((etcd) => etcd.clientUrl).join(','), ETCDCTL_CACERT: files.ca, ETCDCTL_CERT: files.crt, ETCDCTL_KEY: files.key };
+}

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { open, readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { FirstlightError } from '../../lib/errors.ts';
+import { parseGpt } from '../../lib/gpt.ts';
+import type { Question } from '../../lib/host.ts';
+import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
+
+// One world, and one trouble after another on the road through it: each `up` must end with one coded error that names node
+// and step, must have written nothing beyond the trouble, and the next `up` goes on from there until the cluster is up.
+
+const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
+let rehearsal: Rehearsal;
+
+before(async () => { rehearsal = await openRehearsal(gandalf); });
+after(async () => { await rehearsal.close(); });
+
+/** What of the outside has been written to so far. */
+function written(): { readonly nas: number; readonly pushes: number } {
+  const { nas, git } = rehearsal.world;
+  return { nas: nas!.requests.filter((request) => request.wrote).length, pushes: git!.pushes.length };
+}
+
+async function failure(work: Promise<unknown>): Promise<FirstlightError> {
+  const error = await work.then(() => undefined, (reason: unknown) => reason);
+  assert.ok(error instanceof FirstlightError, `expected a coded error, got ${String(error)}`);
+  assert.ok(error.hint.length > 10);
+  return error;
+}
+
+test('image bytes missing on one card: its board stays dark, the error names it, nothing else is written', async () => {
+  const { world } = rehearsal;
+  const damaged = world.places[3]!;
+  const clumsy = async (question: Question): Promise<string | undefined> => {
+    if (question.code === 'cards.insert') await eraseBootFiles(damaged.card);
+    return world.hands(question);
+  };
+  const error = await failure(rehearsal.up({ bootMs: 10_000, hands: clumsy }));
+  assert.equal(error.code, 'E_DEADLINE');
+  assert.deepEqual(error.where, { step: `board:${damaged.node}`, node: damaged.node });
+  assert.equal(damaged.board.state(), 'no boot');
+  assert.ok(world.places.every((place) => place.board.state() !== 'booted'));
+  assert.deepEqual(written(), { nas: 0, pushes: 0 });
+});
+
+test('two cards swapped between boards: refused with both names, no board configured, nothing else written', async () => {
+  const { world } = rehearsal;
+  const [, one, two] = world.places;
+  const swapping = async (question: Question): Promise<string | undefined> => {
+    const answer = await world.hands(question);
+    if (question.code !== 'cards.insert') return answer;
+    await putInto(one!, two!.card);
+    await putInto(two!, one!.card);
+    return answer;
+  };
+  const error = await failure(rehearsal.up({ hands: swapping }));
+  const problems = 'problems' in error ? error.problems as FirstlightError[] : [error];
+  for (const each of problems) {
+    assert.equal(each.code, 'E_IDENTITY_OTHER_NODE');
+    assert.match(each.message, /gandalf-w-1/);
+    assert.match(each.message, /gandalf-w-2/);
+    assert.match(each.where.step ?? '', /^board:gandalf-w-[12]$/);
+    assert.match(each.where.node ?? '', /^gandalf-w-[12]$/);
+  }
+  assert.ok(world.places.every((place) => place.board.state() !== 'booted'));
+  assert.deepEqual(written(), { nas: 0, pushes: 0 });
+  await putInto(one!, one!.card);
+  await putInto(two!, two!.card);
+});
+
+test('a wrong CHAP secret: the iSCSI login tells it, and git is not written to', async () => {
+  await rehearsal.world.nas!.fail({ kind: 'wrong chap' });
+  const error = await failure(rehearsal.up());
+  assert.match(error.code, /^E_(ISCSI_AUTH|STORAGE_.*)$/);
+  assert.match(error.where.step ?? '', /^storage/);
+  assert.match(error.message, /gandalf-data/);
+  assert.equal(written().pushes, 0);
+  await rehearsal.world.nas!.fail(undefined);
+});
+
+test('a git host that refuses the push: told in the remote’s words, the NAS untouched by it', async () => {
+  await rehearsal.world.git!.fail('refuse-push');
+  const error = await failure(rehearsal.up());
+  assert.equal(error.code, 'E_GIT_PUSH_REFUSED');
+  assert.equal(error.where.step, 'csi-secret');
+  assert.equal(written().pushes, 0);
+  await rehearsal.world.git!.fail(undefined);
+});
+
+test('with every trouble mended, up goes on to the end; once more, it has nothing to do and writes nothing', async () => {
+  const first = await rehearsal.up();
+  const done = first.result.steps.filter((end) => end.end === 'done').map((end) => end.step.id);
+  for (const id of ['bundle', 'credentials', 'cards', 'etcd', 'storage']) assert.ok(!done.includes(id), `${id} was done before`);
+  assert.ok(done.includes('flux'));
+  const before = written();
+  const lock = await readFile(first.facts.lockFile, 'utf8');
+  const again = await rehearsal.up();
+  assert.deepEqual(again.result.steps.filter((end) => end.end !== 'already').map((end) => end.step.id), []);
+  assert.deepEqual(written(), before);
+  assert.equal(await readFile(first.facts.lockFile, 'utf8'), lock);
+});
+
+/** Puts a card into a board as one does: power off, card, power on. */
+async function putInto(place: Rehearsal['world']['places'][number], card: string): Promise<void> {
+  await place.board.powerOff();
+  place.board.insertCard(card);
+  await place.board.powerOn();
+}
+
+/** Zeroes the start of the EFI partition of a card, as a bad spot would. */
+async function eraseBootFiles(card: string): Promise<void> {
+  const file = await open(card, 'r+');
+  try {
+    const head = Buffer.alloc(1024 * 1024);
+    await file.read(head, 0, head.length, 0);
+    const efi = parseGpt(head)?.partitions.find((partition) => partition.label === 'EFI');
+    assert.ok(efi);
+    await file.write(Buffer.alloc(64 * 1024), 0, 64 * 1024, efi.start);
+  } finally {
+    await file.close();
+  }
+}
