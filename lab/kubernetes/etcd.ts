@@ -57,7 +57,8 @@ export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
   const pki = join(folder, 'pki');
   const clientUrl = `https://${material.address}:2379`;
   const peerUrl = `https://${material.address}:2380`;
-  const sans = [material.address, material.nodeName, ...material.certSans];
+  // etcd demands that a peer's certificate names the address it comes from, which between loopback addresses is 127.0.0.1.
+  const sans = [material.address, material.nodeName, '127.0.0.1', ...material.certSans];
   const [server, client] = await Promise.all([
     issue(material.etcdCa, { commonName: material.nodeName, organization: 'etcd', sans, usages: ['server', 'client'], days: 365 }),
     etcdClientPair(material),

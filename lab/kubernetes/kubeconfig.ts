@@ -15,7 +15,7 @@ export async function adminKubeconfig(material: ControlPlaneMaterial): Promise<s
 }
 
 /** The client certificate of that kubeconfig alone. */
-export function adminPair(material: ControlPlaneMaterial): Promise<KeyPair> {
+export function adminPair(material: Pick<ControlPlaneMaterial, 'kubernetesCa'>): Promise<KeyPair> {
   return issue(material.kubernetesCa, { commonName: 'admin', organization: 'system:masters', usages: ['client'], days: ADMIN_DAYS });
 }
 

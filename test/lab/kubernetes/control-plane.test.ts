@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startEtcd, type Etcd } from '../../../lab/kubernetes/etcd.ts';
+import { startKubelet } from '../../../lab/kubernetes/kubelet.ts';
+import { FirstlightError } from '../../../lib/errors.ts';
+import { toolPrograms } from '../../support/host.ts';
+import { eventually, startControlPlane, testHost } from './control-plane.ts';
+import { kubeletOf, selfMadeMaterial } from './material.ts';
+
+const ADDRESS = '127.61.1.11';
+
+test('nodes register with the bootstrap token, show as Ready, and go NotReady after a power cut', async (t) => {
+  const material = await selfMadeMaterial('cp-1', ADDRESS);
+  // The kubelets start before there is an API server, as boards do.
+  const control = startKubelet({ material: kubeletOf(material, 'cp-1', ADDRESS, 'control plane') });
+  const worker = startKubelet({ material: kubeletOf(material, 'worker-1', '127.61.1.21', 'worker') });
+  t.after(() => Promise.all([control.stop(), worker.stop()]));
+  const cp = await startControlPlane(material, testHost(), { kind: 'new' }, 'cp', 1_500);
+  t.after(() => cp.stop());
+  await eventually(cp.host, 'two nodes are registered', async () => control.registered() && worker.registered());
+  await eventually(cp.host, 'no node has the not-ready taint', async () => !(await cp.kubectl('get', 'nodes', '-o', 'yaml')).includes('not-ready'));
+  const nodes = await cp.kubectl('get', 'nodes', '-o', 'wide', '--no-headers');
+  assert.match(nodes, /^cp-1 +Ready +control-plane +\S+ +v1\.34\.4 +127\.61\.1\.11 +<none> +Talos \(v1\.11\.0\) +\S+ +containerd:\/\/2\.1\.4$/m);
+  assert.match(nodes, /^worker-1 +Ready +<none> +\S+ +v1\.34\.4 +127\.61\.1\.21/m);
+  assert.match(await cp.kubectl('get', 'nodes', '-l', 'example.test/shelf=upper,kubernetes.io/arch=arm64', '-o', 'name'), /node\/worker-1/);
+  assert.match(await cp.kubectl('get', 'node', 'cp-1', '-o', 'jsonpath={.spec.taints}'), /node-role\.kubernetes\.io\/control-plane/);
+  await assert.rejects(cp.host.run({
+    program: 'kubectl', args: ['--server', material.endpoint, '--insecure-skip-tls-verify', '--token', material.bootstrapToken, 'get', 'secrets', '-A'], env: { KUBECONFIG: '/dev/null' },
+  }), /forbidden/i);
+
+  await worker.stop();
+  await eventually(cp.host, 'worker-1 is NotReady', async () => /worker-1 +NotReady/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
+  const back = startKubelet({ material: kubeletOf(material, 'worker-1', '127.61.1.21', 'worker') });
+  t.after(() => back.stop());
+  await eventually(cp.host, 'worker-1 is Ready again', async () => /worker-1 +Ready/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
+});
+
+test('secrets are encrypted at rest, data outlives a power cut, and a snapshot brings it back', async (t) => {
+  const material = await selfMadeMaterial('cp-1', '127.61.2.11');
+  const host = testHost();
+  const first = await startControlPlane(material, host, { kind: 'new' });
+  t.after(() => first.stop());
+  await first.kubectl('create', 'secret', 'generic', 'ring', '--from-literal=one=my-precious');
+  const stored = Buffer.from(await first.etcd.get('/registry/secrets/default/ring') ?? []).toString('latin1');
+  assert.match(stored, /^k8s:enc:secretbox:v1:key2:/);
+  assert.ok(!stored.includes('my-precious'));
+  await first.cutPower();
+
+  const second = await startControlPlane(material, host, { kind: 'restart' });
+  t.after(() => second.cutPower());
+  assert.equal(await second.kubectl('get', 'secret', 'ring', '-o', 'jsonpath={.data.one}'), Buffer.from('my-precious').toString('base64'));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of second.etcd.snapshot()) pieces.push(piece);
+  const snapshot = Buffer.concat(pieces);
+  assert.equal(snapshot.length % 512, 32);
+  assert.deepEqual(createHash('sha256').update(snapshot.subarray(0, -32)).digest(), snapshot.subarray(-32));
+  const [member] = await second.etcd.members();
+  assert.deepEqual([member?.name, member?.peerUrls, member?.learner], ['cp-1', ['https://127.61.2.11:2380'], false]);
+  const status = await second.etcd.status();
+  assert.equal(status.leader, member?.id);
+  assert.ok(status.dbSize > 0n && status.raftTerm > 1n);
+  const list = await host.run({ program: 'etcdctl', args: [
+    `--endpoints=${second.etcd.clientUrl}`, `--cacert=${second.etcd.tls.files.ca}`, `--cert=${second.etcd.tls.files.crt}`, `--key=${second.etcd.tls.files.key}`, 'member', 'list',
+  ] });
+  assert.equal(list.stdout.trim().split('\n').length, 1);
+  await second.cutPower();
+
+  const file = join(host.scratch, 'db.snapshot');
+  writeFileSync(file, snapshot);
+  const third = await startControlPlane(material, host, { kind: 'recover', snapshot: file, skipHashCheck: false }, 'recovered');
+  t.after(() => third.cutPower());
+  assert.equal(await third.kubectl('get', 'secret', 'ring', '-o', 'jsonpath={.data.one}'), Buffer.from('my-precious').toString('base64'));
+  const [recovered] = await third.etcd.members();
+  assert.notEqual(recovered?.id, member?.id);
+
+  const bytes = readFileSync(file);
+  bytes[5_000] = (bytes[5_000] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+  const corrupt = startEtcd({
+    material, dataFolder: join(host.scratch, 'corrupt', 'data'), folder: join(host.scratch, 'corrupt'), programs: toolPrograms(),
+    initial: { kind: 'recover', snapshot: file, skipHashCheck: false },
+  });
+  await assert.rejects(corrupt, (error: FirstlightError) => error.code === 'E_SNAPSHOT' && /^error recovering from the snapshot: expected sha256 \[\d+.*\], got \[\d+.*\]$/.test(error.message));
+});
+
+test('two more control planes join etcd one after the other, and a lost card of one comes back as a new member', async (t) => {
+  const one = await selfMadeMaterial('cp-1', '127.61.3.11');
+  const host = testHost();
+  t.after(() => host.remove());
+  const programs = toolPrograms();
+  const etcd = await startEtcd({ material: one, dataFolder: join(host.scratch, 'one'), folder: join(host.scratch, 'one-etcd'), programs, initial: { kind: 'new' } });
+  t.after(() => etcd.kill());
+  await etcd.ready;
+  const joinAs = async (number: number, data: string): Promise<Etcd> => {
+    const material = { ...one, nodeName: `cp-${number}`, address: `127.61.3.1${number}`, certSans: [] };
+    const joining = await startEtcd({
+      material, dataFolder: join(host.scratch, data), folder: join(host.scratch, `${data}-etcd`), programs, initial: { kind: 'join', clientUrls: [etcd.clientUrl] },
+    });
+    t.after(() => joining.kill());
+    return joining;
+  };
+  const threeVote = async (): Promise<boolean> => {
+    const members = await etcd.members();
+    return members.length === 3 && members.every((member) => !member.learner && member.name !== '');
+  };
+  const idOf = async (name: string): Promise<bigint> => (await etcd.members()).find((member) => member.name === name)?.id ?? 0n;
+  const [two, three] = await Promise.all([joinAs(2, 'two'), joinAs(3, 'three')]);
+  await eventually(host, 'three members vote', threeVote);
+  await etcd.moveLeader(await idOf('cp-2'));
+  assert.equal((await etcd.status()).leader, (await two.status()).memberId);
+
+  const lost = await idOf('cp-3');
+  await three.kill();
+  await joinAs(3, 'three-again');
+  await eventually(host, 'three members vote again', threeVote);
+  assert.notEqual(await idOf('cp-3'), lost);
+  await assert.rejects(etcd.removeMember(lost), /etcdserver: member not found/);
+});

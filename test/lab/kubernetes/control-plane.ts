@@ -1,0 +1,51 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startApiServer, type ApiServer } from '../../../lab/kubernetes/api-server.ts';
+import { startEtcd, type Etcd, type EtcdStart } from '../../../lab/kubernetes/etcd.ts';
+import { adminKubeconfig } from '../../../lab/kubernetes/kubeconfig.ts';
+import type { ControlPlaneMaterial } from '../../../lab/kubernetes/types.ts';
+import { waitFor } from '../../../lib/conditions.ts';
+import { testHost, toolPrograms, type TestHost } from '../../support/host.ts';
+
+/** A control plane of a test, in the scratch folder of a host of its own; stop() ends and removes everything. */
+export type TestControlPlane = {
+  readonly host: TestHost;
+  readonly material: ControlPlaneMaterial;
+  readonly etcd: Etcd;
+  readonly api: ApiServer;
+  readonly kubeconfig: string;
+  kubectl(...args: string[]): Promise<string>;
+  /** Power cut of etcd and the API server; what the disk holds stays. */
+  cutPower(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** Starts etcd and the API server and waits until they are ready. `folder` names the data below the host's scratch. */
+export async function startControlPlane(material: ControlPlaneMaterial, host: TestHost, initial: EtcdStart, folder = 'cp', nodeGraceMs?: number): Promise<TestControlPlane> {
+  const base = join(host.scratch, folder);
+  mkdirSync(base, { recursive: true });
+  const programs = toolPrograms();
+  const etcd = await startEtcd({ material, dataFolder: join(base, 'data'), folder: join(base, 'etcd'), programs, initial });
+  const api = await startApiServer({ material, etcd, folder: join(base, 'api'), programs, ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }) });
+  const cutPower = async (): Promise<void> => { await Promise.all([etcd.kill(), api.kill()]); };
+  try {
+    await api.ready;
+  } catch (error) {
+    await cutPower();
+    throw error;
+  }
+  const kubeconfig = join(base, 'kubeconfig');
+  writeFileSync(kubeconfig, await adminKubeconfig(material), { mode: 0o600 });
+  const kubectl = async (...args: string[]): Promise<string> => (await host.run({ program: 'kubectl', args: ['--kubeconfig', kubeconfig, ...args] })).stdout;
+  return { host, material, etcd, api, kubeconfig, kubectl, cutPower, stop: async () => { await cutPower(); host.remove(); } };
+}
+
+/** Waits until the check holds, up to 30 s unless told. */
+export async function eventually(host: TestHost, name: string, check: () => Promise<boolean>, deadlineMs = 30_000): Promise<void> {
+  await waitFor({
+    name, deadlineMs, everyMs: 100, hint: 'see the logs below the scratch folder',
+    look: async () => (await check()) ? { met: true as const, value: undefined } : { met: false as const, seen: 'not yet' },
+  }, host);
+}
+
+export { testHost };
