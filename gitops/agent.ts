@@ -7,6 +7,11 @@ import ssh2, { type ParsedKey } from 'ssh2';
 import { problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 
+/** SSH_AGENTC_REQUEST_IDENTITIES and SSH_AGENTC_SIGN_REQUEST; all else is answered SSH_AGENT_FAILURE, as the draft allows. */
+const KNOWN_REQUESTS: ReadonlySet<number> = new Set([11, 13]);
+const FAILURE = Buffer.from([0, 0, 0, 1, 5]);
+const LONGEST_MESSAGE = 256 * 1024;
+
 /** Longest path of a unix socket that Linux and macOS both take. */
 const LONGEST_SOCKET = 103;
 
@@ -55,7 +60,20 @@ function answer(socket: Socket, key: ParsedKey): void {
     if (signature instanceof Error) protocol.failureReply(request);
     else protocol.signReply(request, signature);
   });
-  socket.pipe(protocol).pipe(socket);
+  protocol.pipe(socket);
+  let rest = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= 5 && rest.length >= 4 + rest.readUInt32BE(0)) {
+      const message = rest.subarray(0, 4 + rest.readUInt32BE(0));
+      rest = rest.subarray(message.length);
+      // OpenSSH first asks for the extension session-bind, on which the library's parser loses its place.
+      if (KNOWN_REQUESTS.has(message[4] ?? 0)) protocol.write(message);
+      else socket.write(FAILURE);
+    }
+    if (rest.length > LONGEST_MESSAGE) socket.destroy();
+  });
+  socket.once('end', () => protocol.end());
 }
 
 function readPrivateKey(privateKey: string): ParsedKey {

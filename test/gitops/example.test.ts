@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { after, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { testHost } from '../support/host.ts';
+import { EXAMPLE } from './support.ts';
+
+type Kustomization = {
+  readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly spec: {
+    readonly path: string; readonly prune: boolean; readonly wait: boolean; readonly interval: string; readonly timeout: string; readonly retryInterval: string;
+    readonly dependsOn?: readonly { readonly name: string }[]; readonly decryption: unknown; readonly sourceRef: unknown;
+  };
+};
+
+const host = testHost();
+after(() => host.remove());
+const files = readdirSync(EXAMPLE, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(EXAMPLE, name)).isFile());
+const declared = files.filter((name) => /^clusters\/[^/]+\/[^/]+\.yaml$/.test(name))
+  .flatMap((name) => parseAllDocuments(readFileSync(join(EXAMPLE, name), 'utf8')).map((document) => document.toJS() as Kustomization));
+
+for (const folder of files.filter((name) => name.endsWith('kustomization.yaml')).map((name) => dirname(name))) {
+  test(`kubectl kustomize builds ${folder}`, async () => {
+    const { stdout } = await host.run({ program: 'kubectl', args: ['kustomize', join(EXAMPLE, folder)] });
+    const objects = parseAllDocuments(stdout).map((document) => document.toJS() as { apiVersion?: string; kind?: string; metadata?: { name?: string } });
+    assert.ok(objects.length > 0);
+    for (const object of objects) assert.ok(object.apiVersion && object.kind && object.metadata?.name);
+  });
+}
+
+test('the cluster’s Kustomizations are the chain of the Flux guide, each able to decrypt', () => {
+  assert.deepEqual(declared.map((each) => [each.metadata.name, each.spec.dependsOn?.map((need) => need.name).join() ?? '']).sort(), [
+    ['apps', 'infra-configs'], ['infra-configs', 'infra-controllers'], ['infra-controllers', ''], ['monitoring', 'infra-configs'],
+  ]);
+  for (const { apiVersion, kind, metadata, spec } of declared) {
+    assert.deepEqual([apiVersion, kind, metadata.namespace], ['kustomize.toolkit.fluxcd.io/v1', 'Kustomization', 'flux-system']);
+    const { prune, wait, interval, timeout, retryInterval, decryption, sourceRef } = spec;
+    assert.deepEqual({ prune, wait, interval, timeout, retryInterval, decryption, sourceRef }, {
+      prune: true, wait: true, interval: '1h', timeout: '5m', retryInterval: '2m',
+      decryption: { provider: 'sops', secretRef: { name: 'sops-age' } }, sourceRef: { kind: 'GitRepository', name: 'flux-system' },
+    });
+    assert.ok(files.includes(normalize(join(spec.path, 'kustomization.yaml'))), spec.path);
+  }
+});
+
+test('sops rules name the recipients of the inventory', () => {
+  const inventory = parse(readFileSync(join(EXAMPLE, 'machines/gandalf/cluster.yaml'), 'utf8')) as { secrets: { recipients: { key: string }[] } };
+  const rules = parse(readFileSync(join(EXAMPLE, '.sops.yaml'), 'utf8')) as { creation_rules: { age: string }[] };
+  const wanted = inventory.secrets.recipients.map((recipient) => recipient.key);
+  for (const rule of rules.creation_rules) assert.deepEqual(rule.age.split(/,\s*/).map((key) => key.trim()), wanted);
+});
+
+test('the example holds no private key and no Secret in the clear', () => {
+  for (const name of files) {
+    const text = readFileSync(join(EXAMPLE, name), 'utf8');
+    assert.doesNotMatch(text, /AGE-SECRET-KEY-1|PRIVATE KEY/, name);
+    if (name.endsWith('.yaml') && /^kind: Secret$/m.test(text)) assert.match(text, /^sops:$/m, name);
+  }
+});
