@@ -1,13 +1,15 @@
 // What a plain scalar would be read as, other than a string (go.yaml.in/yaml: resolve.go, with the old booleans of YAML 1.1).
 const NOT_TEXT = [
-  /^$/, /^(~|null|Null|NULL)$/, /^<<$/,
-  /^(true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|y|Y|n|N)$/,
+  /^$/, /^(~|null|Null|NULL)$/,
+  /^(true|True|TRUE|false|False|FALSE)$/,
   /^[-+]?(\.inf|\.Inf|\.INF)$/, /^(\.nan|\.NaN|\.NAN)$/,
   /^[-+]?(0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|[0-9][0-9_]*)$/,
-  /^[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?$/,
-  /^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$/,
+  /^[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9][0-9_]*)?$/,
   /^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?$/,
 ];
+
+// What only YAML 1.1 reads as something else: merge keys, old booleans and numbers of base 60.
+const OLD = [/^<<$/, /^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|y|Y|n|N)$/, /^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$/];
 
 // Characters that may not start a plain scalar in block context, and the two pairs that may not be inside.
 const NOT_PLAIN = [/^[#,[\]{}&*!|>'"%@`]/, /^[-?:](\s|$)/, /^(---|\.\.\.)/, /^\s|\s$/, /:(\s|$)/, /\s#/];
@@ -18,10 +20,11 @@ const SPECIAL = /[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/;
  * where it must be, a literal block where it has lines. `depth` is how deep a block's lines are indented, in steps of four.
  */
 export function goString(text: string, depth: number): string {
-  if (text.includes('\n') && !SPECIAL.test(text.replaceAll('\n', ''))) return literal(text, depth);
+  const blockable = text.includes('\n') && /\S/.test(text) && !/ (\n|$)/.test(text);
+  if (blockable && !SPECIAL.test(text.replaceAll(/[\n\t]/g, ''))) return literal(text, depth);
   if (SPECIAL.test(text)) return doubleQuoted(text);
   if (NOT_TEXT.some((shape) => shape.test(text))) return doubleQuoted(text);
-  if (NOT_PLAIN.some((shape) => shape.test(text))) return `'${text.replaceAll("'", "''")}'`;
+  if ([...OLD, ...NOT_PLAIN].some((shape) => shape.test(text))) return `'${text.replaceAll("'", "''")}'`;
   return text;
 }
 
@@ -29,8 +32,8 @@ function literal(text: string, depth: number): string {
   const indent = ' '.repeat(4 * depth);
   const body = text.replace(/\n+$/, '');
   const ending = text.length - body.length;
-  const chomp = ending === 0 ? '-' : ending === 1 && body !== '' ? '' : '+';
-  const hint = /^[ \n]/.test(text) ? '4' : '';
+  const chomp = ending === 0 ? '-' : ending === 1 ? '' : '+';
+  const hint = text.startsWith(' ') ? '4' : '';
   const lines = [...body.split('\n'), ...Array.from({ length: Math.max(0, ending - 1) }, () => '')];
   return `|${hint}${chomp}\n${lines.map((line) => (line === '' ? '' : indent + line)).join('\n')}`;
 }

@@ -37,7 +37,7 @@ export function readSchematic(body: string, known: readonly string[]): FactorySc
   if (missing !== undefined) return `official extension "${missing}" is not available`;
   const { overlay, customization = {} } = read.data;
   const kept = { ...(overlay ? { overlay: filled(overlay) } : {}), customization: filled(customization) };
-  const yaml = stringify(kept, { indent: 4, lineWidth: 0, singleQuote: false, version: '1.1' });
+  const yaml = stringify(kept, { indent: 4, lineWidth: 0, singleQuote: true, version: '1.1' });
   return { id: createHash('sha256').update(yaml).digest('hex'), yaml, extensions };
 }
 
