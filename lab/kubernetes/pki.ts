@@ -49,7 +49,7 @@ export async function issue(ca: KeyPair, request: CertificateRequest): Promise<K
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
       new x509.ExtendedKeyUsageExtension(request.usages.map((usage) => x509.ExtendedKeyUsage[`${usage}Auth`])),
-      await x509.AuthorityKeyIdentifierExtension.create(caCertificate),
+      await authorityKeyId(caCertificate),
       ...alternativeNames(request.sans ?? []),
     ],
   } as Parameters<typeof x509.X509CertificateGenerator.create>[0]);
@@ -74,4 +74,13 @@ function signingAlgorithm(key: KeyObject): SigningAlgorithm {
   if (key.asymmetricKeyType === 'ed25519') return { import: { name: 'Ed25519' }, sign: { name: 'Ed25519' } };
   const curve = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' }[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? 'P-256';
   return { import: { name: 'ECDSA', namedCurve: curve }, sign: { name: 'ECDSA', hash: curve === 'P-256' ? 'SHA-256' : 'SHA-512' } };
+}
+
+/**
+ * The authority key identifier for what a CA signs: the CA's own subject key identifier, however it was made (Go takes a cut
+ * SHA-256, others SHA-1 of the key). OpenSSL, and so Node, finds no issuer where the two differ.
+ */
+export async function authorityKeyId(ca: x509.X509Certificate): Promise<x509.Extension> {
+  const own = ca.getExtension(x509.SubjectKeyIdentifierExtension);
+  return own ? new x509.AuthorityKeyIdentifierExtension(own.keyId) : x509.AuthorityKeyIdentifierExtension.create(ca.publicKey);
 }

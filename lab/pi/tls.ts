@@ -1,11 +1,12 @@
 import 'reflect-metadata';
 import { createHash, createPrivateKey, webcrypto, X509Certificate as NodeCertificate } from 'node:crypto';
 import {
-  AuthorityKeyIdentifierExtension, cryptoProvider, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
+  cryptoProvider, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
   Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension, X509Certificate, X509CertificateGenerator,
   BasicConstraintsExtension, SubjectKeyIdentifierExtension,
   type Extension, type JsonGeneralName,
 } from '@peculiar/x509';
+import { authorityKeyId } from '../kubernetes/pki.ts';
 import type { KeyPair } from '../kubernetes/types.ts';
 
 type Key = webcrypto.CryptoKey;
@@ -62,12 +63,12 @@ function alternativeNames(spec: CertificateSpec): JsonGeneralName[] {
   ];
 }
 
-async function extensionsOf(spec: CertificateSpec, issuer: X509Certificate['publicKey']): Promise<Extension[]> {
+async function extensionsOf(spec: CertificateSpec, issuer: X509Certificate): Promise<Extension[]> {
   const names = alternativeNames(spec);
   return [
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
     new ExtendedKeyUsageExtension([...spec.usages]),
-    await AuthorityKeyIdentifierExtension.create(issuer),
+    await authorityKeyId(issuer),
     ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
   ];
 }
@@ -92,7 +93,7 @@ export async function issue(ca: KeyPair, spec: CertificateSpec): Promise<KeyPair
   const certificate = await X509CertificateGenerator.create({
     serialNumber: serial(), subject: subjectOf(spec), issuer: authority.subject, ...life(spec.hours),
     signingAlgorithm: signer.algorithm, publicKey: keys.publicKey, signingKey: signer.key,
-    extensions: await extensionsOf(spec, authority.publicKey),
+    extensions: await extensionsOf(spec, authority),
   });
   return { crt: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) };
 }
@@ -133,7 +134,7 @@ export async function signRequest(ca: KeyPair, csr: string, hours: number): Prom
     issuer: authority.subject, ...life(hours), signingAlgorithm: signer.algorithm, publicKey: request.publicKey, signingKey: signer.key,
     extensions: [
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true), new ExtendedKeyUsageExtension([SERVER_AUTH]),
-      await AuthorityKeyIdentifierExtension.create(authority.publicKey), ...(names ? [names] : []),
+      await authorityKeyId(authority), ...(names ? [names] : []),
     ],
   });
   return `${certificate.toString('pem')}\n`;
