@@ -32,7 +32,7 @@ export function bootstrapDecision(controlPlanes: readonly string[], observations
 
   const failed = all.find((each) => each.asked && each.phase === 'failed');
   if (failed) {
-    return refuse(`etcd on ${failed.node} has failed or stopped`, `See \`talosctl -n ${failed.node} service etcd\`; a failed recovery needs a reset of that node before anything else.`);
+    return refuse(`etcd on ${failed.node} has failed`, `See \`talosctl -n ${failed.node} service etcd\`; a failed recovery needs a reset of that node before anything else.`);
   }
   const silent = all.find((each) => !each.asked);
   if (silent && !silent.asked) return { kind: 'wait', reason: `${silent.node} can't be asked about its etcd: ${silent.seen}` };

@@ -6,7 +6,7 @@ import { listOf, type Access } from './talosctl.ts';
 
 /**
  * How far a machine's etcd is: `absent` (no such service: a worker, or too early), `starting` (waits for its volumes, time,
- * network, or its process is being made), `preparing` (waits for the bootstrap or for being let in), `running`, `failed`.
+ * network, its process is being made, or it was stopped), `preparing` (waits for the bootstrap or for being let in), `running`, `failed`.
  */
 export type EtcdPhase = 'absent' | 'starting' | 'preparing' | 'running' | 'failed';
 
@@ -26,12 +26,15 @@ export async function etcdPhase(host: Host, access: Access): Promise<EtcdPhase> 
   return phaseOf(await serviceState(host, access, 'etcd'));
 }
 
-/** Reads the phase from the etcd service (states: siderolabs/talos:internal/app/machined/pkg/system/events). */
+/**
+ * Reads the phase from the etcd service (states: siderolabs/talos:internal/app/machined/pkg/system/events). A bootstrap stops
+ * the waiting service and starts it anew, so `Stopping` and `Finished` pass; after `etcd leave` `Finished` stays.
+ */
 export function phaseOf(service: Service | undefined): EtcdPhase {
   if (!service) return 'absent';
   switch (service.state) {
     case 'Running': return 'running';
-    case 'Failed': case 'Finished': case 'Stopping': return 'failed';
+    case 'Failed': return 'failed';
     case 'Preparing': return service.lastEvent === 'Running pre state' ? 'preparing' : 'starting';
     default: return 'starting';
   }

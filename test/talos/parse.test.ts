@@ -58,6 +58,7 @@ test('services and the phase of etcd', () => {
   assert.equal(phase('bootstrapped', 'after bootstrap --recover-from a corrupt snapshot (cluster other): service etcd'), 'failed');
   assert.equal(phaseOf(undefined), 'absent');
   assert.equal(phaseOf({ id: 'etcd', state: 'Preparing', lastEvent: 'Creating service runner' }), 'starting');
+  assert.equal(phaseOf({ id: 'etcd', state: 'Finished', lastEvent: 'Service finished successfully' }), 'starting');
   assert.equal(phaseOf({ id: 'etcd', state: 'Waiting', lastEvent: 'Waiting for time sync' }), 'starting');
 });
 
