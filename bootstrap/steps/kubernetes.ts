@@ -10,7 +10,7 @@ import type { Step } from '../step.ts';
 export function kubeconfigStep(facts: Facts, deadlineMs: number): Step {
   const ready = async (host: Host): Promise<string | undefined> => {
     const answer = await kubectl(host, facts, ['get', '--raw', '/readyz']);
-    return answer.exitCode === 0 ? undefined : (answer.stderr.trim().split('\n').at(-1) ?? 'no answer');
+    return answer.exitCode === 0 ? undefined : readiness(answer.stderr);
   };
   return {
     id: 'kubeconfig',
@@ -63,6 +63,13 @@ export function readyStep(facts: Facts, node: ClusterNode, deadlineMs: number): 
       }, host);
     },
   };
+}
+
+/** What of /readyz failed, as few words; else the last line that kubectl said. */
+function readiness(stderr: string): string {
+  const failing = [...stderr.matchAll(/\[-\]([^ ]+) failed/g)].map((match) => match[1]);
+  if (failing.length > 0) return `not ready yet: ${failing.slice(0, 3).join(', ')}${failing.length > 3 ? ` and ${failing.length - 3} more` : ''}`;
+  return stderr.trim().split('\n').at(-1) || 'no answer';
 }
 
 async function fetchKubeconfig(facts: Facts, host: Host): Promise<void> {
