@@ -49,14 +49,14 @@ export async function fetchRef(checkout: Checkout): Promise<Fetched> {
 export async function archiveTree(checkout: Checkout, commit: string, path: string): Promise<Archive> {
   const work = await mkdtemp(join(checkout.folder, 'archive-'));
   try {
-    const index = { GIT_INDEX_FILE: join(work, 'index') };
+    const index = { cwd: work, env: { GIT_INDEX_FILE: join(work, 'index'), GIT_WORK_TREE: work } };
     const patterns = join(work, 'ignore');
     const own = await git(checkout, ['show', `${commit}:.sourceignore`]).catch(() => '');
     await writeFile(patterns, [...IGNORED, own, checkout.ignore ?? ''].join('\n'));
-    await git(checkout, ['read-tree', commit], { env: index });
-    const left = await git(checkout, [`--work-tree=${work}`, 'ls-files', '-z', '--cached', '--ignored', `--exclude-from=${patterns}`], { env: index });
-    await git(checkout, ['update-index', '-z', '--force-remove', '--stdin'], { env: index, input: left });
-    const tree = (await git(checkout, ['write-tree'], { env: index })).trim();
+    await git(checkout, ['read-tree', commit], index);
+    const left = await git(checkout, ['ls-files', '-z', '--cached', '--ignored', `--exclude-from=${patterns}`], index);
+    await git(checkout, ['update-index', '-z', '--force-remove', '--stdin'], { ...index, input: left });
+    const tree = (await git(checkout, ['write-tree'], index)).trim();
     const aside = join(work, 'tree.tar.gz');
     await git(checkout, ['archive', '--format=tar.gz', `--output=${aside}`, tree]);
     await rename(aside, path);
@@ -67,17 +67,24 @@ export async function archiveTree(checkout: Checkout, commit: string, path: stri
   return { digest: `sha256:${digest}`, size: (await stat(path)).size };
 }
 
-async function git(checkout: Checkout, args: readonly string[], extra: { env?: Record<string, string>; input?: string } = {}): Promise<string> {
+async function git(checkout: Checkout, args: readonly string[], extra: { cwd?: string; env?: Record<string, string>; input?: string } = {}): Promise<string> {
   const env = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: checkout.folder, GIT_DIR: join(checkout.folder, 'git'), GIT_TERMINAL_PROMPT: '0',
     GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', LC_ALL: 'C', GIT_SSH_VARIANT: 'ssh', GIT_SSH_COMMAND: await sshCommand(checkout), ...extra.env,
   };
   const done = await execa('git', [...args], {
     env, extendEnv: false, reject: false, timeout: checkout.timeoutMs, forceKillAfterDelay: 1_000, stripFinalNewline: false,
+    cwd: extra.cwd ?? checkout.folder,
     ...(extra.input === undefined ? { stdin: 'ignore' as const } : { input: extra.input }),
   });
   if (done.exitCode === 0) return done.stdout;
-  throw new Error(done.timedOut ? 'context deadline exceeded' : done.stderr.trim().split('\n').slice(-4).join('; ') || `git ended with ${done.exitCode}`);
+  throw new Error(done.timedOut ? 'context deadline exceeded' : wordsOf(done.stderr) || `git ended with ${done.exitCode}`);
+}
+
+/** What git and ssh said, without git's standing advice. */
+function wordsOf(stderr: string): string {
+  const lines = stderr.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !/^(Please make sure you have|and the repository exists)/.test(line)).slice(-6).join('; ');
 }
 
 async function sshCommand({ ssh, folder }: Checkout): Promise<string> {

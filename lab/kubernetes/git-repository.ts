@@ -81,12 +81,12 @@ export function storedStatus(object: GitRepository, fetched: Fetched, stored: { 
   return statusOf(object, [['Ready', 'True', 'Succeeded', message], ['ArtifactInStorage', 'True', 'Succeeded', message]], artifact ? { artifact } : {});
 }
 
-/** The status after a failure: Ready False and FetchFailed True with the reason; an older artifact stays in storage. */
+/** The status after a failure: Ready False and FetchFailed (or StorageOperationFailed) True with the reason; an older artifact stays. */
 export function failedStatus(object: GitRepository, failure: SourceFailure): object {
   const kept = object.status?.conditions?.find((condition) => condition.type === 'ArtifactInStorage');
   return statusOf(object, [
     ['Ready', 'False', failure.reason, failure.message],
-    ['FetchFailed', 'True', failure.reason, failure.message],
+    [failure.reason === 'ArchiveOperationFailed' ? 'StorageOperationFailed' : 'FetchFailed', 'True', failure.reason, failure.message],
     ...(kept ? [['ArtifactInStorage', kept.status, kept.reason, kept.message] as const] : []),
   ], {});
 }

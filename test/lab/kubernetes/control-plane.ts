@@ -40,11 +40,14 @@ export async function startControlPlane(material: ControlPlaneMaterial, host: Te
   return { host, material, etcd, api, kubeconfig, kubectl, cutPower, stop: async () => { await cutPower(); host.remove(); } };
 }
 
-/** Waits until the check holds, up to 30 s unless told. */
-export async function eventually(host: TestHost, name: string, check: () => Promise<boolean>, deadlineMs = 30_000): Promise<void> {
+/** Waits until the look gives true, or a text that matches; up to 30 s. */
+export async function eventually(host: TestHost, name: string, look: () => Promise<boolean | string>, wanted: RegExp = /^true$/): Promise<void> {
   await waitFor({
-    name, deadlineMs, everyMs: 100, hint: 'see the logs below the scratch folder',
-    look: async () => (await check()) ? { met: true as const, value: undefined } : { met: false as const, seen: 'not yet' },
+    name, deadlineMs: 30_000, everyMs: 100, hint: 'see the logs below the scratch folder',
+    look: async () => {
+      const seen = String(await look());
+      return wanted.test(seen) ? { met: true as const, value: undefined } : { met: false as const, seen };
+    },
   }, host);
 }
 
