@@ -19,13 +19,11 @@ export type Disk = {
 
 const COLUMNS = 'NAME,PATH,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,SUBSYSTEMS,MODEL,SERIAL,MOUNTPOINT,MOUNTPOINTS';
 
-// Versions of lsblk differ: numbers or strings, booleans or "0"/"1", MOUNTPOINTS from 2.37 on, arrays that hold null.
-const flag = z.preprocess((value) => value === true || value === 1 || value === '1', z.boolean());
-const text = z.preprocess((value) => (typeof value === 'string' ? value.trim() : ''), z.string());
+// Versions of lsblk differ: numbers or strings, booleans or "0"/"1", columns that are not there, arrays that hold null.
+const any = z.unknown().optional();
 const row = z.object({
-  path: z.string(), type: text, size: z.coerce.number(), ro: flag, rm: flag, hotplug: flag,
-  tran: text, subsystems: text, model: text, serial: text,
-  mountpoint: z.unknown(), mountpoints: z.unknown(),
+  path: z.string(), size: z.coerce.number(), type: any, ro: any, rm: any, hotplug: any,
+  tran: any, subsystems: any, model: any, serial: any, mountpoint: any, mountpoints: any,
   get children() { return z.array(row).optional(); },
 });
 
@@ -47,11 +45,19 @@ export async function listDisks(host: Host, path?: string): Promise<Disk[]> {
 function toDisk(found: z.infer<typeof row>): Disk {
   const mounts = [found.mountpoint, ...(Array.isArray(found.mountpoints) ? found.mountpoints : [])];
   return {
-    path: found.path, type: found.type, bytes: found.size, readOnly: found.ro, removable: found.rm || found.hotplug,
-    transport: found.tran, subsystems: found.subsystems, model: found.model, serial: found.serial,
-    mountpoints: [...new Set(mounts.filter((one): one is string => typeof one === 'string' && one !== ''))],
+    path: found.path, bytes: found.size, type: text(found.type), readOnly: flag(found.ro), removable: flag(found.rm) || flag(found.hotplug),
+    transport: text(found.tran), subsystems: text(found.subsystems), model: text(found.model), serial: text(found.serial),
+    mountpoints: [...new Set(mounts.map(text).filter((one) => one !== ''))],
     children: (found.children ?? []).map(toDisk),
   };
+}
+
+function flag(value: unknown): boolean {
+  return value === true || value === 1 || value === '1';
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value.trim() : '';
 }
 
 function readJson(answer: string): unknown {

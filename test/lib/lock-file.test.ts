@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { FirstlightError } from '../../lib/errors.ts';
+import { readLock, updateLock } from '../../lib/lock-file.ts';
+
+const id = 'ab'.repeat(32);
+const pin = { compressedSha256: id, compressedBytes: 5, rawSha256: 'cd'.repeat(32), rawBytes: 10 };
+
+let folder: string;
+let path: string;
+beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'firstlight-test-')); path = join(folder, 'firstlight.lock.yaml'); });
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('a lock file that is not there pins nothing, and is made with a heading', async () => {
+  assert.deepEqual(await readLock(path), { images: {} });
+  await updateLock(path, { schematic: id, images: { 'a/v1.11.0/b': pin } });
+  assert.deepEqual(await readLock(path), { schematic: id, images: { 'a/v1.11.0/b': pin } });
+  assert.match(readFileSync(path, 'utf8'), /^# What firstlight pinned/);
+});
+
+test('an update keeps comments, order and what others wrote; an update without a change writes nothing', async () => {
+  writeFileSync(path, `# mine\ntools:\n  flux: 2.9.5 # newest\nschematic: ${'00'.repeat(32)}\n`);
+  await updateLock(path, { schematic: id });
+  assert.equal(readFileSync(path, 'utf8'), `# mine\ntools:\n  flux: 2.9.5 # newest\nschematic: ${id}\n`);
+  const odd = `# mine\n\nschematic:    ${id}\n`;
+  writeFileSync(path, odd);
+  await updateLock(path, { schematic: id });
+  assert.equal(readFileSync(path, 'utf8'), odd);
+});
+
+test('a lock file that is damaged is an error with its place, never overwritten', async () => {
+  for (const text of ['schematic: [', '- a\n', 'schematic: abc\n', 'images: {x: {rawBytes: 1}}\n', 'images: 7\n']) {
+    writeFileSync(path, text);
+    await assert.rejects(readLock(path), (error: FirstlightError) => error.code === 'E_LOCK' && error.where.file === path, text);
+  }
+  writeFileSync(path, 'schematic: [');
+  await assert.rejects(updateLock(path, { schematic: id }), { code: 'E_LOCK' });
+  assert.equal(readFileSync(path, 'utf8'), 'schematic: [');
+});
