@@ -1,0 +1,68 @@
+import { globSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { exitCodeOf } from '../terminal/exit.ts';
+import { errorFrame } from '../terminal/frame.ts';
+import { HOME } from '../open-cluster.ts';
+import { provideTools } from '../provide-tools.ts';
+import { openSession } from '../session.ts';
+import { createStory } from './test-story.ts';
+import { checkTypes, runFile, type Result } from './test-file.ts';
+
+const SIDE_BY_SIDE = 2;
+/** Whole rehearsals: last, one at a time, with more time. */
+const SLOW = join('test', 'rehearsal') + '/';
+const MINUTE = 60_000;
+
+const story = createStory((text) => void process.stdout.write(text), () => Date.now());
+const results: Result[] = [];
+
+/** The test files below the named folders of `test/` (all unless told), as paths from the checkout's root. */
+function findFiles(folders: readonly string[]): string[] {
+  const within = folders.length === 0 ? [''] : folders.map((folder) => folder.replace(/^\.?\/*(test\/)?/, '').replace(/\/+$/, ''));
+  const found = within.flatMap((folder) => {
+    const path = join(HOME, 'test', folder);
+    const files = folder.endsWith('.test.ts') ? [path] : globSync(join(path, '**', '*.test.ts'));
+    if (files.length === 0 || !statSync(path, { throwIfNoEntry: false })) {
+      process.stderr.write(`✖ E_USAGE  there are no tests in test/${folder}\n`);
+      process.exit(64);
+    }
+    return files;
+  });
+  return [...new Set(found.map((file) => relative(HOME, file)))].sort();
+}
+
+async function runAll(files: readonly string[], width: number, deadlineMs: number, signal: AbortSignal): Promise<void> {
+  const queue = [...files];
+  const worker = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
+      story.began(file);
+      results.push(story.ended(await runFile(HOME, file, deadlineMs, signal)));
+    }
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}
+
+const files = findFiles(process.argv.slice(2));
+const session = openSession({ plain: true });
+const { signal } = session.host;
+try {
+  process.stdout.write('Outside programs\n');
+  await provideTools(session);
+  process.stdout.write('Types\n');
+  story.began('types');
+  results.push(story.ended(await checkTypes(HOME, signal)));
+  process.stdout.write(`Tests (${files.length} files)\n`);
+  // Programs that tests start as `node` are this Node.
+  process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
+  await runAll(files.filter((file) => !file.startsWith(SLOW)), SIDE_BY_SIDE, 5 * MINUTE, signal);
+  await runAll(files.filter((file) => file.startsWith(SLOW)), 1, 20 * MINUTE, signal);
+} catch (error) {
+  process.stderr.write(errorFrame(error, session.host.mask.hide, process.cwd()));
+  results.push({ file: 'set-up', passed: 0, failures: [{ name: 'set-up', text: '' }], skipped: 0, ms: 0, output: '' });
+  process.exitCode = exitCodeOf(error);
+}
+await session.close();
+story.close(results);
+const failed = results.reduce((sum, result) => sum + result.failures.length, 0);
+if (signal.aborted) process.exitCode = 130;
+else if (failed > 0) process.exitCode ??= 1;
