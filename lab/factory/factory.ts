@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -39,6 +39,7 @@ type World = {
 /** Starts an image factory with the HTTP API of siderolabs/image-factory (docs/api.md). Port 0 takes a free one. */
 export async function startFactory(setup: FactorySetup): Promise<LabFactory> {
   await mkdir(setup.folder, { recursive: true });
+  await sweep(setup.folder);
   const world: World = { folder: setup.folder, requests: [], building: new Map(), fault: undefined };
   const server = createServer((request, response) => {
     answer(world, request, response).catch((error: unknown) => {
@@ -55,6 +56,14 @@ export async function startFactory(setup: FactorySetup): Promise<LabFactory> {
     fail: (fault) => { world.fault = fault; },
     close: () => closed(server),
   };
+}
+
+/** Removes images that a killed factory left half-built: ten minutes old, so that no other one is still at it. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((one) => /\.raw\.zst\.[0-9a-f]{8}$/.test(one))) {
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found && Date.now() - found.mtimeMs > 600_000) await rm(join(folder, name), { force: true });
+  }
 }
 
 async function closed(server: Server): Promise<void> {
