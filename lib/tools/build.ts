@@ -35,12 +35,13 @@ export async function installBuild(
   await mkdir(out, { recursive: true });
   const withModules = { ...go, environment: environmentFor(go, build, platform) };
   const folder = join(go.modules, build.module);
-  report.going('build');
+  const expected = build.cpuSeconds;
+  report.going('build', { expected });
   const embedded = build.embedded && await prepareEmbedded(host, withModules, folder, build.embedded, source, kubectl ?? 'kubectl');
   let packages = 0;
   const each = (line: string): void => {
     if (!line.startsWith('go: ')) packages += 1;
-    report.going('build', { packages });
+    report.going('build', { packages, expected });
   };
   const files = new Map<string, string>();
   for (const binary of pin.binaries) {

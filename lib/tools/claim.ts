@@ -28,7 +28,11 @@ export async function withClaim<T>(host: Host, file: string, name: string, waiti
       return { met: false, seen: 'another one works on it' };
     },
   }, host);
-  const beat = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => {}), BEAT_MS);
+  const touch = (): void => {
+    const seconds = host.clock.now() / 1000;
+    void utimes(file, seconds, seconds).catch(() => {});
+  };
+  const beat = setInterval(touch, BEAT_MS);
   try {
     return await work();
   } finally {

@@ -7,7 +7,7 @@ export type Way = 'path' | 'cache' | 'download' | 'build';
 /** Tells what happens to a tool; see `reporter`. */
 export type Report = {
   /** A search on PATH, a look into the cache, a download (bytes) or a build (packages compiled) goes on. At most one event a second. */
-  going(phase: Way, figures?: { readonly bytes?: number; readonly total?: number; readonly packages?: number }): void;
+  going(phase: Way, figures?: { readonly bytes?: number; readonly total?: number; readonly packages?: number; readonly expected?: number }): void;
   /** The tool is there. */
   done(way: Way, version: string): void;
   /** Something to know that does not end the search (a refused digest, a lock held by another). */
@@ -18,7 +18,8 @@ const EVERY_MS = 1_000;
 
 /**
  * The events of one tool: `tool.progress` with `{tool, version, phase: 'path'|'cache'|'download'|'build'|'done', bytes?,
- * total?, packages?, seconds, way?}` (seconds since the start; `way` says where a finished one came from), and `tool.note`.
+ * total?, packages?, expected?, seconds, way?}` (seconds since the start; `expected` of a build from nothing, two at once on two
+ * cores; `way` says where a finished one came from), and `tool.note`.
  */
 export function reporter(host: Pick<Host, 'emit' | 'clock'>, pin: Pick<Pin, 'tool' | 'version'>): Report {
   const started = host.clock.now();

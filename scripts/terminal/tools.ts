@@ -49,8 +49,8 @@ export function toolLines(write: (text: string) => void, live: boolean, now: () 
 }
 
 function goingText(tool: string, data: Readonly<Record<string, unknown>>): string {
-  const { bytes: done, total, packages, seconds } = data;
+  const { bytes: done, total, packages, seconds, expected } = data;
   const size = typeof done !== 'number' ? '' : typeof total === 'number' && total > 0 ? ` ${Math.floor((done / total) * 100)} % of ${bytes(total)}` : ` ${bytes(done)}`;
   const count = typeof packages === 'number' ? ` ${packages} packages,` : '';
-  return `${data['phase'] === 'build' ? 'building' : 'fetching'} ${tool}:${size}${count} ${String(seconds)} s`;
+  return `${data['phase'] === 'build' ? 'building' : 'fetching'} ${tool}:${size}${count} ${String(seconds)} s${typeof expected === 'number' ? ` of ${expected} at most` : ''}`;
 }
