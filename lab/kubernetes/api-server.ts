@@ -52,7 +52,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const ended = new AbortController();
   let current: LabProcess | undefined;
   const keepRunning = async (): Promise<void> => {
-    await etcd.ready;
+    await Promise.race([etcd.ready, aborted(ended.signal)]);
     while (!ended.signal.aborted) {
       current = await startGuarded({ program, args, log, env: { HOME: folder, PATH: '/usr/bin:/bin' } });
       if (ended.signal.aborted) await current.kill();
@@ -72,6 +72,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     client.close();
   };
   return { pid: () => current?.pid, url, ready, client, log, stop: end('stop'), kill: end('kill') };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 async function untilReady(client: KubeClient, material: ControlPlaneMaterial, ended: AbortSignal, log: string): Promise<void> {

@@ -10,6 +10,10 @@ export type Checkout = {
   readonly ssh?: { readonly identity: string; readonly knownHosts: string };
   readonly ignore?: string;
   readonly timeoutMs: number;
+  /** Where git and ssh are found. */
+  readonly path: string;
+  /** Ends a running git. */
+  readonly signal: AbortSignal;
   /** The object's own folder: kept between fetches. */
   readonly folder: string;
 };
@@ -69,11 +73,11 @@ export async function archiveTree(checkout: Checkout, commit: string, path: stri
 
 async function git(checkout: Checkout, args: readonly string[], extra: { cwd?: string; env?: Record<string, string>; input?: string } = {}): Promise<string> {
   const env = {
-    PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: checkout.folder, GIT_DIR: join(checkout.folder, 'git'), GIT_TERMINAL_PROMPT: '0',
+    PATH: checkout.path, HOME: checkout.folder, GIT_DIR: join(checkout.folder, 'git'), GIT_TERMINAL_PROMPT: '0',
     GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', LC_ALL: 'C', GIT_SSH_VARIANT: 'ssh', GIT_SSH_COMMAND: await sshCommand(checkout), ...extra.env,
   };
   const done = await execa('git', [...args], {
-    env, extendEnv: false, reject: false, timeout: checkout.timeoutMs, forceKillAfterDelay: 1_000, stripFinalNewline: false,
+    env, extendEnv: false, reject: false, timeout: checkout.timeoutMs, forceKillAfterDelay: 1_000, cancelSignal: checkout.signal, stripFinalNewline: false,
     cwd: extra.cwd ?? checkout.folder,
     ...(extra.input === undefined ? { stdin: 'ignore' as const } : { input: extra.input }),
   });

@@ -24,12 +24,14 @@ export type Kubelet = {
 const LEASE_MS = 10_000;
 const STATUS_MS = 300_000;
 const RETRY_MS = 250;
+const LOST_MS = 1_000;
 const LEASE_SECONDS = 40;
 
 /**
  * Starts the stand-in: registers the Node with the bootstrap token, posts Ready, renews the Lease; tries without end while the
  * API server is not there. It runs no pods (workloads.ts tells what runs for real). A real kubelet would trade the token for
- * its own certificate; see bootstrap-objects.ts. Never throws.
+ * its own certificate; see bootstrap-objects.ts. As a real one it registers once in its life: a Node that is deleted comes back
+ * only with the next start. Never throws.
  */
 export function startKubelet(options: KubeletOptions): Kubelet {
   const { material } = options;
@@ -38,33 +40,37 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   const ended = new AbortController();
   const signal = options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
   let registered = false;
+  signal.addEventListener('abort', () => client.close(), { once: true });
   const run = async (): Promise<void> => {
     const since = new Date().toISOString();
     let posted = 0;
     while (!signal.aborted) {
-      const beat = await heartbeat(client, material, identity, since, Date.now() - posted > STATUS_MS, signal).catch(() => 'failed' as const);
+      const beat = await heartbeat({ client, material, identity, since, first: !registered, post: Date.now() - posted > STATUS_MS }).catch(() => 'failed' as const);
       if (signal.aborted) return;
       if (beat === 'posted') posted = Date.now();
       if (beat !== 'failed') registered = true;
       if (beat === 'lost') posted = 0;
-      await pause(beat === 'beaten' || beat === 'posted' ? LEASE_MS : RETRY_MS, signal);
+      await pause(beat === 'failed' || beat === 'lost' ? (registered ? LOST_MS : RETRY_MS) : LEASE_MS, signal);
     }
   };
-  const running = run().finally(() => client.close());
+  const running = run();
   return { registered: () => registered, stop: async () => { ended.abort(); await running; } };
 }
 
 type Beat = 'posted' | 'beaten' | 'lost' | 'failed';
 
-async function heartbeat(
-  client: KubeClient, material: KubeletMaterial, identity: BootIdentity, since: string, post: boolean, signal: AbortSignal,
-): Promise<Beat> {
+/** One heartbeat: `first` registers, `post` writes the whole status. `lost`: someone marked the Node not Ready. */
+async function heartbeat(of: {
+  client: KubeClient; material: KubeletMaterial; identity: BootIdentity; since: string; first: boolean; post: boolean;
+}): Promise<Beat> {
+  const { client, material } = of;
   const path = `/api/v1/nodes/${material.nodeName}`;
-  if (post) {
+  if (of.first) {
     await createIfMissing(client, '/api/v1/nodes', nodeObject(material));
-    if (signal.aborted) return 'lost';
     await client.patch(path, nodeLabels(material));
-    await client.patch(`${path}/status`, nodeStatus(material, identity, new Date().toISOString(), since), 'strategic-merge');
+  }
+  if (of.post) {
+    await client.patch(`${path}/status`, nodeStatus(material, of.identity, new Date().toISOString(), of.since), 'strategic-merge');
     await renewLease(client, material.nodeName);
     return 'posted';
   }

@@ -13,7 +13,8 @@ import { artifactPath, durationMs, failedStatus, refOf, requestedAt, SourceFailu
 const KIND = '/apis/source.toolkit.fluxcd.io/v1/gitrepositories';
 const FIRST_RETRY_MS = 750;
 
-type Options = { readonly client: KubeClient; readonly folder: string; readonly address: string };
+/** `path` is the PATH on which git and ssh are found. */
+type Options = { readonly client: KubeClient; readonly folder: string; readonly address: string; readonly path: string };
 
 /** One followed GitRepository: the newest version seen, and what wakes its reconciler. */
 type Entry = { object: GitRepository; handled: string; wake: () => void; readonly gone: AbortController };
@@ -48,7 +49,7 @@ export async function startSourceController(options: Options): Promise<RunningCo
       }
       const made: Entry = { object, handled: '', wake: () => {}, gone: new AbortController() };
       entries.set(keyOf(object), made);
-      const work = keepReconciling(options.client, made, storage, base, AbortSignal.any([ended.signal, made.gone.signal]));
+      const work = keepReconciling({ ...options, folder: storage, base, signal: AbortSignal.any([ended.signal, made.gone.signal]) }, made);
       running.add(work);
       void work.finally(() => running.delete(work));
     }
@@ -68,14 +69,18 @@ function askFor(object: GitRepository): string {
   return `${object.metadata.uid} ${object.metadata.generation} ${requestedAt(object) ?? ''}`;
 }
 
-async function keepReconciling(client: KubeClient, entry: Entry, storage: string, base: string, signal: AbortSignal): Promise<void> {
+/** What a reconciler works with; `folder` is the storage, `base` the server's URL. */
+type Context = Options & { readonly base: string; readonly signal: AbortSignal };
+
+async function keepReconciling(context: Context, entry: Entry): Promise<void> {
+  const { signal } = context;
   let failures = 0;
   while (!signal.aborted) {
     const { object } = entry;
     entry.handled = askFor(object);
     let next = durationMs(object.spec.interval) || 60_000;
     if (object.spec.suspend !== true) {
-      const done = await reconcile(client, object, storage, base).catch(() => false);
+      const done = await reconcile(context, object).catch(() => false);
       failures = done ? 0 : failures + 1;
       if (!done) next = Math.min(next, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 8));
     }
@@ -90,11 +95,12 @@ async function keepReconciling(client: KubeClient, entry: Entry, storage: string
 }
 
 /** One reconcile; tells whether it ended well. Throws only where the status could not be written. */
-async function reconcile(client: KubeClient, object: GitRepository, storage: string, base: string): Promise<boolean> {
+async function reconcile(context: Context, object: GitRepository): Promise<boolean> {
+  const { client, folder: storage, base, signal } = context;
   const { name, namespace } = object.metadata;
   const write = (status: object): Promise<unknown> => client.patch(`/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/gitrepositories/${name}/status`, status);
   try {
-    const checkout = await checkoutOf(client, object, join(storage, 'checkouts', `${namespace}.${name}`));
+    const checkout = await checkoutOf(context, object, join(storage, 'checkouts', `${namespace}.${name}`));
     const fetched = await fetchRef(checkout).catch((error: Error) => {
       throw new SourceFailure('GitOperationFailed', `failed to checkout and determine revision: unable to clone '${object.spec.url}': ${error.message}`);
     });
@@ -110,15 +116,15 @@ async function reconcile(client: KubeClient, object: GitRepository, storage: str
     await write(storedStatus(object, fetched, stored));
     return true;
   } catch (error) {
-    if (!(error instanceof SourceFailure)) throw error;
+    if (!(error instanceof SourceFailure) || signal.aborted) throw error;
     await write(failedStatus(object, error));
     return false;
   }
 }
 
-async function checkoutOf(client: KubeClient, object: GitRepository, folder: string): Promise<Checkout> {
+async function checkoutOf({ client, path, signal }: Context, object: GitRepository, folder: string): Promise<Checkout> {
   const { url, secretRef, timeout, ignore } = object.spec;
-  const common = { url, ref: refOf(object), folder, timeoutMs: durationMs(timeout ?? '60s'), ...(ignore === undefined ? {} : { ignore }) };
+  const common = { path, signal, url, ref: refOf(object), folder, timeoutMs: durationMs(timeout ?? '60s'), ...(ignore === undefined ? {} : { ignore }) };
   if (!url.startsWith('ssh://')) {
     if (secretRef === undefined) return common;
     throw new SourceFailure('AuthenticationFailed', `the lab's source stand-in knows credentials for ssh only, not for '${url}'`);

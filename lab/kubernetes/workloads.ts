@@ -15,7 +15,7 @@ export type WorkloadsOptions = {
   readonly folder: string;
   readonly address: string;
   readonly programs: ReadonlyMap<string, string>;
-  /** Added to the environment of the processes (a proxy's TMPDIR, …). */
+  /** Added to the processes' environment; its PATH is where git and ssh are looked for. */
   readonly env?: Readonly<Record<string, string>>;
 };
 
@@ -26,6 +26,9 @@ export type Workloads = {
   /** Ends them at once, as a power cut. */
   kill(): Promise<void>;
 };
+
+/** Where git and ssh are found, unless `env` says otherwise. */
+const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 const KINDS = ['deployments', 'statefulsets', 'daemonsets'] as const;
 
@@ -42,7 +45,7 @@ export async function startWorkloads(options: WorkloadsOptions): Promise<Workloa
   const ended = new AbortController();
   const runs = new Map<string, Runs>([
     ['flux-system/kustomize-controller', controllerRuns((args) => startKustomizeController({ ...options, args }))],
-    ['flux-system/source-controller', controllerRuns(() => startSourceController({ client, folder, address: options.address }))],
+    ['flux-system/source-controller', controllerRuns(() => startSourceController({ client, folder, address: options.address, path: options.env?.['PATH'] ?? DEFAULT_PATH }))],
   ]);
   const settle = async (kind: string, workload: Workload & KubeObject): Promise<void> => {
     const run = kind === 'deployments' ? runs.get(keyOf(workload)) : undefined;

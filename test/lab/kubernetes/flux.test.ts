@@ -19,9 +19,8 @@ test('flux install finds its controllers running, and they reconcile a repositor
   const git = await gitFixture(host.scratch, '127.61.4.30');
   t.after(() => git.host.close());
   const cp = await startControlPlane(material, host, { kind: 'new' });
-  t.after(() => cp.stop());
   const workloads = await startWorkloads({ material, folder: join(host.scratch, 'workloads'), address: '127.61.4.21', programs: toolPrograms() });
-  t.after(() => workloads.stop());
+  t.after(async () => { await workloads.stop(); await cp.stop(); });
 
   const components = '--components=source-controller,kustomize-controller,helm-controller';
   await host.run({ program: 'flux', args: ['--kubeconfig', cp.kubeconfig, 'install', components, '--timeout=60s'], timeoutMs: 90_000 });

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { durationMs, failedStatus, refOf, SourceFailure, storedStatus, type GitRepository } from '../../../lab/kubernetes/git-repository.ts';
+import { runningStatus } from '../../../lab/kubernetes/workload-status.ts';
+
+function repository(spec: object, status: object = {}): GitRepository {
+  return {
+    metadata: { name: 'flux-system', namespace: 'flux-system', generation: 3, annotations: { 'reconcile.fluxcd.io/requestedAt': 'now' } },
+    spec: { url: 'ssh://git@example.test/homelab.git', interval: '1m0s', ...spec }, status,
+  };
+}
+
+test('durations are read as Go writes them', () => {
+  assert.equal(durationMs('1m0s'), 60_000);
+  assert.equal(durationMs('1h30m'), 5_400_000);
+  assert.equal(durationMs('1.5s'), 1_500);
+  assert.equal(durationMs('250ms'), 250);
+});
+
+test('the ref is chosen as source-controller does, and what the stand-in lacks is told', () => {
+  assert.deepEqual(refOf(repository({})), { kind: 'branch', value: 'master' });
+  assert.deepEqual(refOf(repository({ ref: { branch: 'main' } })), { kind: 'branch', value: 'main' });
+  assert.deepEqual(refOf(repository({ ref: { branch: 'main', tag: 'v1' } })), { kind: 'tag', value: 'v1' });
+  assert.deepEqual(refOf(repository({ ref: { branch: 'main', commit: 'abc' } })), { kind: 'commit', value: 'abc', branch: 'main' });
+  assert.throws(() => refOf(repository({ ref: { semver: '>=1' }, verify: { mode: 'HEAD' } })), /spec\.verify, spec\.ref\.semver/);
+});
+
+test('a status tells the generation and the request it answers, and keeps the time of a condition that stays', () => {
+  const since = '2026-01-01T00:00:00Z';
+  const before = { conditions: [{ type: 'Ready', status: 'True', reason: 'Succeeded', message: '', observedGeneration: 2, lastTransitionTime: since }] };
+  const fetched = { commit: 'abc', revision: 'main@sha1:abc' };
+  const { status } = storedStatus(repository({}, before), fetched, undefined) as { status: Record<string, unknown> };
+  assert.equal(status['observedGeneration'], 3);
+  assert.equal(status['lastHandledReconcileAt'], 'now');
+  assert.ok(!('artifact' in status));
+  assert.deepEqual((status['conditions'] as unknown[])[0], {
+    type: 'Ready', status: 'True', reason: 'Succeeded', message: "stored artifact for revision 'main@sha1:abc'", observedGeneration: 3, lastTransitionTime: since,
+  });
+  const failed = failedStatus(repository({}, before), new SourceFailure('GitOperationFailed', 'no')) as { status: { conditions: { type: string; lastTransitionTime: string }[] } };
+  assert.deepEqual(failed.status.conditions.map((condition) => condition.type), ['Ready', 'FetchFailed']);
+  assert.notEqual(failed.status.conditions[0]?.lastTransitionTime, since);
+});
+
+test('a workload that has its status is left alone', () => {
+  const workload = { metadata: { name: 'podinfo', generation: 2 }, spec: { replicas: 2 } };
+  const status = runningStatus('deployments', workload, true) as Record<string, unknown>;
+  assert.deepEqual([status['observedGeneration'], status['readyReplicas'], status['unavailableReplicas']], [2, 2, 0]);
+  assert.equal(runningStatus('deployments', { ...workload, status }, true), undefined);
+  const down = runningStatus('deployments', { ...workload, status }, false) as { readyReplicas: number; conditions: { type: string; status: string }[] };
+  assert.equal(down.readyReplicas, 0);
+  assert.deepEqual(down.conditions.map((condition) => condition.status), ['False', 'True']);
+  assert.equal((runningStatus('daemonsets', { metadata: { name: 'agent' } }, true) as Record<string, unknown>)['numberReady'], 1);
+});
