@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineFacts } from './cosi/facts.ts';
@@ -51,7 +51,7 @@ export async function bootSystem(spec: BoardSpec, cardPath: string, card: BootCa
     members: () => (node.config === undefined ? [] : spec.parts.discovery.members(clusterId(node))),
     say: (line) => {
       orders.say(line);
-      appendFileSync(log, `${line}\n`, { mode: 0o600 });
+      if (existsSync(folder)) appendFileSync(log, `${line}\n`, { mode: 0o600 });
     },
     apply: orders.apply, revertAfter: orders.revertAfter, reboot: orders.reboot, reset: orders.reset, shutdown: orders.shutdown,
   };

@@ -79,12 +79,12 @@ export async function startEtcdService(node: Node, material: ControlPlaneMateria
     }
   };
 
-  const restart = (): AbortSignal => {
+  const restart = (again: boolean): AbortSignal => {
     attempt.abort();
     attempt = new AbortController();
     ready = false;
     node.services.forget('etcd');
-    prepareService(node.services, 'etcd');
+    prepareService(node.services, 'etcd', again);
     return attempt.signal;
   };
 
@@ -106,7 +106,7 @@ export async function startEtcdService(node: Node, material: ControlPlaneMateria
     }
   };
 
-  const first = restart();
+  const first = restart(false);
   if (await filled()) void begin({ kind: 'restart' }, first);
   else void joinOthers(first);
 
@@ -137,7 +137,7 @@ export async function startEtcdService(node: Node, material: ControlPlaneMateria
       const old = current;
       current = undefined;
       node.services.note('etcd', 'Finished', 'Bootstrap requested');
-      const signal = restart();
+      const signal = restart(true);
       void (async () => {
         await old?.kill();
         await sleep(PRE_STATE_MS, undefined, { signal }).catch(() => {});

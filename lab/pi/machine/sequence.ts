@@ -29,4 +29,6 @@ export async function tellSequence(node: Node, sequence: keyof typeof PHASES, ac
     await tell('PhaseEvent', { phase, action: 1 });
   }
   await tell('PhaseEvent', { phase: 'stopEverything', action: 0 });
+  // The client takes this task for the sign that the machine goes down.
+  await tell('TaskEvent', { task: 'stopAllServices', action: 0 });
 }

@@ -24,10 +24,10 @@ const STARTED: Readonly<Record<string, (pid: number) => string>> = {
   cri: (pid) => `Process Process(["/bin/containerd" "--address" "/run/containerd/containerd.sock" "--config" "/etc/cri/containerd.toml"]) started with PID ${pid}`,
 };
 
-/** Brings a service as far as its pre state: `Preparing`, "Running pre state". */
-export function prepareService(services: Services, id: string): void {
+/** Brings a service as far as its pre state: `Preparing`, "Running pre state"; started `again` it has little to wait for. */
+export function prepareService(services: Services, id: string, again = false): void {
   services.note(id, 'Starting', 'Starting service');
-  for (const text of WAITING[id] ?? []) services.note(id, 'Waiting', `Waiting for ${text}`);
+  for (const text of (WAITING[id] ?? []).slice(0, again ? 1 : undefined)) services.note(id, 'Waiting', `Waiting for ${text}`);
   services.note(id, 'Preparing', 'Running pre state');
 }
 
