@@ -1,6 +1,6 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { problem } from '../errors.ts';
+import { FirstlightError, problem } from '../errors.ts';
 import type { Host } from '../host.ts';
 
 const STALL_MS = 30_000;
@@ -12,17 +12,16 @@ export type Figures = { readonly bytes: number; readonly total?: number };
 
 /**
  * Downloads to `file`, continuing a partial one with a Range request; a transfer that is cut is continued up to three
- * times. A server that ignores Range starts it anew. Throws `E_DOWNLOAD` (answer, cut, no byte for 30 s), or the abort.
+ * times, an answer that says no is not asked again. A server that ignores Range starts it anew. Throws `E_DOWNLOAD` (answer, cut, no byte for 30 s), or the abort.
  */
 export async function download(host: Host, url: string, file: string, each: (figures: Figures) => void): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   for (let tried = 1; ; tried += 1) {
-    const before = await sizeOf(file);
     try {
       if (await attempt(host, url, file, each)) return;
     } catch (error) {
       host.signal.throwIfAborted();
-      if (tried >= TRIES || (await sizeOf(file)) === before) throw asProblem(url, error);
+      if (tried >= TRIES || error instanceof FirstlightError) throw asProblem(url, error);
       await host.clock.sleep(200 * tried, host.signal);
     }
   }
@@ -80,7 +79,7 @@ async function sizeOf(file: string): Promise<number> {
 }
 
 function asProblem(url: string, error: unknown): Error {
-  if (error instanceof Error && 'hint' in error) return error;
+  if (error instanceof FirstlightError) return error;
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return problem('E_DOWNLOAD', `${url}: ${inner instanceof Error ? inner.message : String(inner)}`, HINT, { cause: error });
 }

@@ -18,17 +18,18 @@ const EVERY_MS = 1_000;
 
 /**
  * The events of one tool: `tool.progress` with `{tool, version, phase: 'path'|'cache'|'download'|'build'|'done', bytes?,
- * total?, packages?, expected?, seconds, way?}` (seconds since the start; `expected` of a build from nothing, two at once on two
- * cores; `way` says where a finished one came from), and `tool.note`.
+ * total?, packages?, expected?, seconds, way?}` (seconds of this phase, or of the last one when done; `expected` of a build from nothing, two
+ * at once on two cores; `way` says where a finished one came from), and `tool.note`.
  */
 export function reporter(host: Pick<Host, 'emit' | 'clock'>, pin: Pick<Pin, 'tool' | 'version'>): Report {
-  const started = host.clock.now();
+  let started = host.clock.now();
   let phase = '';
   let last = 0;
   const seconds = (): number => Math.round((host.clock.now() - started) / 100) / 10;
   return {
     going(next, figures = {}) {
       if (next === phase && host.clock.now() - last < EVERY_MS) return;
+      if (next !== phase) started = host.clock.now();
       phase = next;
       last = host.clock.now();
       host.emit({ code: 'tool.progress', message: pin.tool, data: { tool: pin.tool, version: pin.version, phase: next, ...figures, seconds: seconds() } });

@@ -52,5 +52,5 @@ function goingText(tool: string, data: Readonly<Record<string, unknown>>): strin
   const { bytes: done, total, packages, seconds, expected } = data;
   const size = typeof done !== 'number' ? '' : typeof total === 'number' && total > 0 ? ` ${Math.floor((done / total) * 100)} % of ${bytes(total)}` : ` ${bytes(done)}`;
   const count = typeof packages === 'number' ? ` ${packages} packages,` : '';
-  return `${data['phase'] === 'build' ? 'building' : 'fetching'} ${tool}:${size}${count} ${String(seconds)} s${typeof expected === 'number' ? ` of ${expected} at most` : ''}`;
+  return `${data['phase'] === 'build' ? 'building' : 'fetching'} ${tool}:${size}${count} ${String(seconds)} s${typeof expected === 'number' ? ` of about ${expected}` : ''}`;
 }
