@@ -73,6 +73,11 @@ export const ETCD_HANDLERS: Handlers = {
     const alarms = await asked((await local(node, call.signal)).alarms(), 'failed to list etcd alarms');
     yield pack('EtcdAlarmResponse', { messages: [{ member_alarms: alarms.map((one) => ({ member_id: one.memberId, alarm: one.alarm === 'CORRUPT' ? 2 : 1 })) }] });
   },
+  EtcdAlarmDisarm: async function* (node, call) {
+    controlPlane(node, 'etcd alarm list');
+    await local(node, call.signal);
+    yield pack('EtcdAlarmResponse', { messages: [{}] });
+  },
   EtcdDefragment: async function* (node, call) {
     controlPlane(node, 'etcd defragment');
     await asked((await local(node, call.signal)).defragment(), 'failed to defragment etcd');

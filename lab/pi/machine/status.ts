@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { stringify } from 'yaml';
 import { adminKubeconfig } from '../../kubernetes/kubeconfig.ts';
 import { controlPlaneMaterial } from '../config/machine-config.ts';
 import type { Handlers } from '../api/handler.ts';
 import type { Node } from '../node.ts';
 import { pack, seconds, unpack } from '../wire/messages.ts';
 import { status } from '../wire/status.ts';
+import { CLIENT_AUTH, issue } from '../tls.ts';
 import { gzipTar } from './tar.ts';
 import type { Service } from './services.ts';
 
@@ -65,6 +67,18 @@ export const STATUS_HANDLERS: Handlers = {
     if (node.config?.role !== 'control plane') throw status('Unimplemented', 'kubeconfig is only available on control plane nodes');
     const text = await adminKubeconfig(controlPlaneMaterial(node.config, node.hostname, node.address));
     yield pack('Data', { bytes: gzipTar('kubeconfig', text) });
+  },
+  GenerateClientConfiguration: async function* (node, _call, request) {
+    if (node.config?.role !== 'control plane') throw status('FailedPrecondition', "client configuration (talosconfig) can't be generated on worker nodes");
+    const message = unpack('GenerateClientConfigurationRequest', request);
+    const ttl = Number(((message['crt_ttl'] ?? {}) as { seconds?: bigint }).seconds ?? 0n);
+    if (ttl <= 0) throw status('InvalidArgument', 'crt_ttl should be positive');
+    const { osCa } = node.config;
+    const made = await issue(osCa, { organisations: (message['roles'] ?? []) as string[], usages: [CLIENT_AUTH], hours: ttl / 3600 });
+    const [ca, crt, key] = [osCa.crt, made.crt, made.key.replaceAll('PRIVATE KEY', 'ED25519 PRIVATE KEY')].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];
+    const context = `${String(((message['roles'] ?? []) as string[])[0] ?? '').replace('os:', '')}@${node.config.clusterName}`;
+    const talosconfig = stringify({ context, contexts: { [context]: { endpoints: [node.address], ca: ca.toString('base64'), crt: crt.toString('base64'), key: key.toString('base64') } } }, { indent: 4, lineWidth: 0 });
+    yield pack('GenerateClientConfigurationResponse', { messages: [{ ca, crt, key, talosconfig: Buffer.from(talosconfig) }] });
   },
   Logs: (node, call, request) => {
     const message = unpack('LogsRequest', request);
