@@ -43,7 +43,7 @@ const BUILDS_AT_ONCE = 2;
  * Sees to it that every pinned tool is there, and gives the absolute paths by binary name. Each is taken from PATH
  * (compatible version), the cache, a release (sha256 checked) or a build from its Go module, in that order; events as in
  * `reporter`. Two runs at once install a tool once. Throws `E_TOOL` naming each tool that can't be had and why no way
- * led to it, `E_TOOLS_LOCK`, or the abort.
+ * led to it, `E_TOOLS_LOCK`, or `E_ABORTED`.
  */
 export async function ensureTools(host: Host, options: ToolsOptions): Promise<Map<string, string>> {
   const pins = await readPins(options.lockFile);
@@ -67,7 +67,7 @@ export async function ensureTools(host: Host, options: ToolsOptions): Promise<Ma
   };
   const wanted = pins.filter((pin) => options.only?.includes(pin.tool) ?? true);
   const ends = await Promise.allSettled(wanted.map((pin) => search.get(pin.tool)));
-  host.signal.throwIfAborted();
+  if (host.signal.aborted) throw problem('E_ABORTED', 'fetching the tools was stopped', 'Run the same command again: it continues where it was.');
   const failed = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   const [first] = failed;
   if (failed.length > 1 && failed.every((error) => error instanceof FirstlightError)) {

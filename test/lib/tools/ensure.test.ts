@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { ManyErrors } from '../../../lib/errors.ts';
@@ -62,6 +62,21 @@ test('where neither way works one error names the tool and both reasons, and a d
   calls = 0;
   await assert.rejects(ensureTools({ ...host, fetch: counting }, options), (error) => error instanceof ManyErrors && error.problems.length === 2);
   assert.equal(calls, 1);
+});
+
+test('an abort ends a download, says so, and keeps what came for the next run', async (t) => {
+  const host = testHost();
+  t.after(() => host.remove());
+  const text = fakeProgram('1.2.3');
+  const server = await serve('127.61.2.5', (_request, response) => {
+    response.writeHead(200, { 'content-length': text.length });
+    response.write(text.slice(0, 9_000));
+  });
+  t.after(() => server.close());
+  const emit: typeof host.emit = (event) => { if (event.data?.['phase'] === 'download') host.abort.abort(); };
+  await assert.rejects(ensureTools({ ...host, emit }, optionsFor(host.scratch, pinned(server.url), '/nowhere')), { code: 'E_ABORTED' });
+  assert.ok(statSync(join(host.cache, 'tools', '.aside', 'fake-1.2.3-fake')).size > 0);
+  assert.deepEqual(readdirSync(join(host.cache, 'tools')), ['.aside']);
 });
 
 test('age is built from its Go module into an empty cache, by two firstlights at once only one time', { timeout: 240_000 }, async (t) => {
