@@ -1,4 +1,4 @@
-import { FirstlightError } from '../lib/errors.ts';
+import { FirstlightError, problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { ClusterNode } from '../nodes/cluster.ts';
 import { discover, subnetAddresses } from '../nodes/discover.ts';
@@ -45,6 +45,7 @@ async function lookAround(host: Host, facts: Facts): Promise<Neighbours> {
  * board with this node's card, or the other way about): such a board must get no config.
  */
 export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours): Located {
+  refuseMixups(facts, neighbours);
   const home = neighbours.get(node.address);
   if (home?.kind === 'configured') {
     proveNode(facts.cluster, node, home);
@@ -58,6 +59,21 @@ export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours):
   }
   for (const [address, identity] of neighbours) if (identity.kind !== 'configured') reasons.push(`${address} is ${identity.kind}`);
   return { kind: 'absent', seen: reasons.length > 0 ? `no board proves it is ${node.name}; ${reasons.join(', ')}` : 'no board answers' };
+}
+
+/** Cards of this cluster in each other's boards: one error that names them all, whichever node asked. */
+function refuseMixups(facts: Facts, neighbours: Neighbours): void {
+  const { cluster } = facts;
+  const mixed = [...neighbours].flatMap(([address, identity]) => {
+    if (identity.kind !== 'maintenance' || identity.stamp?.cluster !== cluster.name) return [];
+    const board = cluster.nodes.find((node) => identity.macs.includes(node.mac))?.name;
+    const card = identity.stamp.node;
+    return board === undefined || board === card ? [] : [{ board, text: `the board of ${board} (at ${address}) booted the card of ${card}` }];
+  });
+  const [first] = mixed;
+  if (!first) return;
+  throw problem('E_IDENTITY_OTHER_NODE', mixed.map(({ text }) => text).join('; '),
+    'Power these boards off, put each card into the board it was written for, and run again.', { where: { node: first.board } });
 }
 
 /** Whether a board in maintenance mode says it is this node, by card or by MAC: it then has to prove it wholly. */

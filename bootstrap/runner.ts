@@ -31,7 +31,7 @@ export async function runSteps(steps: readonly Step[], host: Host): Promise<RunR
         const failure = located(error, { step: step.id, ...(step.node === undefined ? {} : { node: step.node }) });
         const echo = stop.signal.aborted && (isAbort(error) || failure.code === 'E_ABORTED');
         host.emit({ code: 'step.failed', step: step.id, ...(step.node === undefined ? {} : { node: step.node }), message: echo ? 'stopped' : failure.message, data: { error: failure.code, stopped: echo } });
-        if (!echo) errors.push(failure);
+        if (!echo && !errors.some((known) => known.code === failure.code && known.message === failure.message)) errors.push(failure);
         stop.abort();
       })
       .finally(() => {

@@ -55,14 +55,10 @@ test('two cards swapped between boards: refused with both names, no board config
     return answer;
   };
   const error = await failure(rehearsal.up({ hands: swapping }));
-  const problems = 'problems' in error ? error.problems as FirstlightError[] : [error];
-  for (const each of problems) {
-    assert.equal(each.code, 'E_IDENTITY_OTHER_NODE');
-    assert.match(each.message, /gandalf-w-1/);
-    assert.match(each.message, /gandalf-w-2/);
-    assert.match(each.where.step ?? '', /^board:gandalf-w-[12]$/);
-    assert.match(each.where.node ?? '', /^gandalf-w-[12]$/);
-  }
+  assert.equal(error.code, 'E_IDENTITY_OTHER_NODE');
+  assert.match(error.message, /the board of gandalf-w-1 .* booted the card of gandalf-w-2; the board of gandalf-w-2 .* booted the card of gandalf-w-1/);
+  assert.match(error.where.step ?? '', /^board:/);
+  assert.equal(error.where.node, 'gandalf-w-1');
   assert.ok(world.places.every((place) => place.board.state() !== 'booted'));
   assert.deepEqual(written(), { nas: 0, pushes: 0 });
   await putInto(one!, one!.card);

@@ -1,0 +1,57 @@
+import { problem } from '../lib/errors.ts';
+import type { Host } from '../lib/host.ts';
+import { cardsHolding } from '../nodes/cards/compare.ts';
+import { inspectCard } from '../nodes/cards/inspect.ts';
+import type { CardContents } from '../nodes/cards/types.ts';
+import type { ClusterNode } from '../nodes/cluster.ts';
+import type { Image } from '../talos/image.ts';
+import { cardLacks, parseStamp, STAMP_KEY } from '../talos/stamp.ts';
+import type { Facts } from './facts.ts';
+
+/**
+ * Nodes whose card, in its reader, needs no writing: it is the node's and was used by a board (then it holds the node's state
+ * and is never written again here), or it is the node's and still the image byte for byte.
+ */
+export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly ClusterNode[], image: Image): Promise<ReadonlySet<string>> {
+  const ready = new Set<string>();
+  const fresh = new Map<string, string>();
+  for (const node of nodes) {
+    if (!node.card?.device) continue;
+    const card = await inspectCard(node.card.device);
+    if (cardLacks(card, { cluster: facts.cluster.name, node: node.name }, image.rawSha256) !== undefined) continue;
+    if (wasUsed(card)) ready.add(node.name);
+    else fresh.set(node.card.device, node.name);
+  }
+  if (fresh.size === 0) return ready;
+  for (const device of await cardsHolding(host, [...fresh.keys()], image)) ready.add(fresh.get(device)!);
+  return ready;
+}
+
+/**
+ * Asks before a card with something on it is overwritten: the person types the node's name. No question for a blank card, nor
+ * for an unused one of the same node. Throws `E_CARD_KEPT` on any other answer, `E_NOBODY` where nobody can answer.
+ */
+export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode): Promise<void> {
+  const device = deviceOf(node);
+  const card = await inspectCard(device);
+  if (card.kind === 'missing' || card.kind === 'blank') return;
+  const stamp = card.kind === 'talos' ? parseStamp(card.meta.get(STAMP_KEY)) : undefined;
+  if (stamp?.cluster === facts.cluster.name && stamp.node === node.name && !wasUsed(card)) return;
+  const partitions = card.partitions.map((one) => one.label || 'a nameless partition').join(', ');
+  const holds = stamp ? `the card of ${stamp.node} of cluster ${stamp.cluster}` : partitions || 'something without a partition table';
+  const answer = await host.ask({ code: 'card.overwrite', text: `The card for ${node.name} (${device}) holds ${holds}. Type ${node.name} to overwrite all of it:` });
+  if (answer === node.name) return;
+  throw problem('E_CARD_KEPT', `the card for ${node.name} holds ${holds} and was not overwritten`,
+    'Put another card into the reader, or answer with the node’s name.', { where: { node: node.name } });
+}
+
+/** The reader or file named for a node's card. Throws `E_CARD_UNNAMED`. */
+export function deviceOf(node: ClusterNode): string {
+  if (node.card?.device) return node.card.device;
+  throw problem('E_CARD_UNNAMED', `no card is named for ${node.name}`, 'Set nodes[].card.device in cluster.yaml to the reader (/dev/disk/by-id/…).', { where: { node: node.name } });
+}
+
+/** Talos makes STATE when it first gets a config (siderolabs/talos:internal/app/machined/pkg/controllers/block). */
+function wasUsed(card: CardContents): boolean {
+  return card.kind === 'talos' && card.partitions.some((one) => one.label === 'STATE');
+}
