@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { maintenanceApi } from './api/local.ts';
 import { bootSystem, clusterId, enterStage } from './boot.ts';
+import { stableHostname } from './identity.ts';
 import { readMachineConfig } from './config/machine-config.ts';
 import { tellSequence } from './machine/sequence.ts';
 import type { Node, ResetOrder } from './node.ts';
@@ -68,12 +69,12 @@ export function createBoard(spec: BoardSpec): Board {
     const takeOver = async (text: string): Promise<void> => {
       const before = { hostname: node.hostname, address: node.address };
       node.config = readMachineConfig(text, card.version, spec.mac);
-      node.hostname = node.config.hostname ?? node.hostname;
+      node.hostname = node.config.hostname ?? stableHostname(node.identity);
       node.address = node.config.address ?? spec.dhcpAddress;
       node.resources.refresh();
       if (running && (before.hostname !== node.hostname || before.address !== node.address)) {
         await sleep(ANSWER_MS, undefined, { signal });
-        await running.renewApi();
+        await running.renewApi(before.address !== node.address);
       }
     };
     const apply: Node['apply'] = async (text, how) => {

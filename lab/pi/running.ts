@@ -23,8 +23,8 @@ const RETRY_MS = 250;
 export type Running = {
   /** Stops in order (`stop`) or at once (`kill`); every port is free then. */
   end(how: 'stop' | 'kill'): Promise<void>;
-  /** Serves the API anew after the hostname or the address changed. */
-  renewApi(): Promise<void>;
+  /** Shows a new certificate after the hostname changed; serves elsewhere when the address did (`moved`). */
+  renewApi(moved: boolean): Promise<void>;
 };
 
 /** Keeps trying to take a port until it is free or the machine goes down; says so on the console. */
@@ -163,8 +163,13 @@ export function runMachine(node: Node): Running {
       await node.etcd?.[how]();
       await running;
     },
-    renewApi: async () => {
+    renewApi: async (moved) => {
       const old = api;
+      if (!moved) {
+        const own = await certificate(node, config, signal);
+        if (own) old?.server.renew({ ...own, clientCa: config.osCa.crt });
+        return;
+      }
       old?.apid.close();
       if (old) servers.delete(old.server);
       await old?.server.close();

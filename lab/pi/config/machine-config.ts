@@ -19,6 +19,7 @@ export type MachineConfig = {
   readonly endpoint: string;
   readonly clusterName: string;
   readonly nodeLabels: Readonly<Record<string, string>>;
+  readonly nameservers: readonly string[];
   readonly timeServers: readonly string[];
   readonly timeDisabled: boolean;
   readonly main: Data;
@@ -75,6 +76,7 @@ export function readMachineConfig(source: string, version: string, mac: string):
     osCa: pair(main, 'machine', 'ca'), token: text(main, 'machine', 'token'), certSans: list(main, 'machine', 'certSANs').map(String),
     endpoint: text(main, 'cluster', 'controlPlane', 'endpoint'), clusterName: text(main, 'cluster', 'clusterName'),
     nodeLabels: Object.fromEntries(Object.entries((at(main, 'machine', 'nodeLabels') ?? {}) as Data).map(([k, v]) => [k, String(v ?? '')])),
+    nameservers: [...list(main, 'machine', 'network', 'nameservers').map(String), ...list(kind('ResolverConfig'), 'nameservers').map((one) => text(one, 'address'))],
     timeServers: [...list(main, 'machine', 'time', 'servers'), ...list(kind('TimeSyncConfig'), 'ntp', 'servers')].map(String),
     timeDisabled: at(main, 'machine', 'time', 'disabled') === true,
   };

@@ -11,8 +11,8 @@ function has(config: MachineConfig, ...path: readonly string[]): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-/** What Talos refuses in a readable config, in its words (siderolabs/talos:pkg/machinery/config/types/v1alpha1/v1alpha1_validation.go). */
-export function validateConfig(config: MachineConfig): readonly string[] {
+/** What Talos refuses in a readable config, in its words; `installing` is asked of a machine in maintenance mode (siderolabs/talos:pkg/machinery/config/types/v1alpha1/v1alpha1_validation.go). */
+export function validateConfig(config: MachineConfig, installing: boolean): readonly string[] {
   const errors: string[] = [];
   if (!has(config, 'machine')) return ['machine instructions are required'];
   const worker = config.type === 'worker';
@@ -20,6 +20,8 @@ export function validateConfig(config: MachineConfig): readonly string[] {
   else if (config.endpoint === '') errors.push('cluster controlplane endpoint is required');
   else if (worker && has(config, 'cluster', 'etcd')) errors.push('etcd config is only allowed on control plane machines');
   if (worker && has(config, 'cluster', 'ca', 'key')) errors.push('cluster CA key is not allowed on non-controlplane nodes (.cluster.ca)');
+  if (installing && !has(config, 'machine', 'install')) errors.push('install instructions are required in "metal" mode');
+  else if (installing && !has(config, 'machine', 'install', 'disk') && !has(config, 'machine', 'install', 'diskSelector')) errors.push('either install disk or diskSelector should be defined');
   const ca = has(config, 'machine', 'ca');
   if (!ca && !has(config, 'machine', 'acceptedCAs')) errors.push('issuing CA or some accepted CAs are required (.machine.ca, machine.acceptedCAs)');
   if (config.role === 'control plane') {

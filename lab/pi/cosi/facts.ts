@@ -1,4 +1,5 @@
 import { pack } from '../wire/messages.ts';
+import { fileText } from '../machine/files.ts';
 import { STAGES, unmetConditions, type Node } from '../node.ts';
 import { blockFacts } from './block.ts';
 import type { Fact } from './store.ts';
@@ -50,7 +51,8 @@ function machine(node: Node): Fact[] {
     { namespace: 'config', type: 'MachineTypes.config.talos.dev', id: 'machine-type', owner: 'config.MachineTypeController', spec: node.config?.type ?? 'unknown' },
     runtime('TimeStatuses.v1alpha1.talos.dev', 'node', 'time.SyncController', { synced: node.timeSynced, epoch: 0, syncDisabled: node.config?.timeDisabled ?? false }),
     runtime('SecurityStates.talos.dev', 'securitystate', 'runtime.SecurityStateController', { secureBoot: false }),
-    runtime('PlatformMetadatas.talos.dev', 'platformmetadata', 'network.PlatformConfigController', { platform: 'metal', hostname: '' }),
+    runtime('PlatformMetadatas.talos.dev', 'platformmetadata', 'network.PlatformConfigController', { platform: 'metal' }),
+    runtime('KernelCmdlines.runtime.talos.dev', 'cmdline', 'runtime.KernelCmdlineController', { cmdline: fileText(node, '/proc/cmdline')!.trim() }),
     ...[...node.meta].map(([key, value]): Fact => runtime('MetaKeys.runtime.talos.dev', `0x${key.toString(16).padStart(2, '0')}`, '', { value })),
     ...node.services.list().filter((service) => service.state === 'Running').map((service): Fact => runtime('Services.v1alpha1.talos.dev', service.id, 'v1alpha1.ServiceController', {
       running: true, healthy: service.healthy === true, unknown: service.healthy === undefined,
@@ -66,8 +68,12 @@ function cluster(node: Node): Fact[] {
   const facts: Fact[] = [{
     namespace: 'network', type: 'HostnameStatuses.net.talos.dev', id: 'hostname', owner: 'network.HostnameSpecController', spec: { hostname: node.hostname, domainname: '' },
   }];
+  const network = (type: string, id: string, owner: string, spec: unknown): Fact => ({ namespace: 'network', type, id, owner, spec });
+  const servers = config === undefined || config.timeServers.length === 0 ? ['time.cloudflare.com'] : config.timeServers;
+  facts.push(network('TimeServerStatuses.net.talos.dev', 'timeservers', 'network.TimeServerSpecController', { timeServers: servers }));
+  facts.push(network('ResolverStatuses.net.talos.dev', 'resolvers', 'network.ResolverSpecController', { dnsServers: config?.nameservers ?? [], searchDomains: [] }));
   if (!config) return facts;
-  const document = (id: string, text: string): Fact => ({ namespace: 'config', type: 'MachineConfigs.config.talos.dev', id, owner: '', spec: text });
+  const document = (id: string, text: string): Fact => ({ namespace: 'config', type: 'MachineConfigs.config.talos.dev', id, owner: '', spec: text, proto: pack('MachineConfigSpec', { yaml_marshalled: Buffer.from(text) }) });
   facts.push(document('persistent', node.persisted ?? config.text), document('v1alpha1', config.text), {
     namespace: 'cluster', type: 'Identities.cluster.talos.dev', id: 'local', owner: 'cluster.NodeIdentityController', spec: { nodeId: node.identity },
   }, {

@@ -1,4 +1,4 @@
-import { stringify } from 'yaml';
+import { Document, parse, stringify, visit } from 'yaml';
 import { pack, seconds } from '../wire/messages.ts';
 import type { Message } from '../wire/codec.ts';
 
@@ -86,8 +86,24 @@ export function resourceMessage(resource: Stored): Message {
   };
 }
 
+// Go's yaml quotes with ' what would not parse, and with " what would be taken for something else than text.
 function specText(spec: unknown): string {
-  return stringify(spec, { version: '1.1', indent: 4, lineWidth: 0, defaultStringType: 'PLAIN' });
+  // A machine config is sent as it stands.
+  if (typeof spec === 'string' && spec.includes('\n')) return spec;
+  const options = { version: '1.1', indent: 4, lineWidth: 0 } as const;
+  const document = new Document(spec, { version: '1.1' });
+  visit(document, { Scalar: (_key, node) => {
+    if (typeof node.value === 'string' && stringify(node.value, options).startsWith('"')) node.type = isText(node.value) ? 'QUOTE_SINGLE' : 'QUOTE_DOUBLE';
+  } });
+  return document.toString({ indent: 4, lineWidth: 0 });
+}
+
+function isText(value: string): boolean {
+  try {
+    return value !== '' && !value.includes('\n') && typeof parse(value, { version: '1.1' }) !== 'number' && !['null', 'true', 'false', '~'].includes(value);
+  } catch {
+    return true;
+  }
 }
 
 /** The binary form of a resource in a List or Get reply. */

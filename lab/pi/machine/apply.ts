@@ -37,7 +37,7 @@ export const applyInMaintenance: NodeHandler = async function* (node, _call, byt
   } catch (error) {
     throw status('Unknown', `failed to parse config: ${(error as Error).message}`);
   }
-  const errors = validateConfig(config);
+  const errors = validateConfig(config, true);
   if (errors.length > 0) throw status('InvalidArgument', `configuration validation failed: ${multierror(errors)}`);
   if (request.dryRun) {
     yield reply(undefined, 'Dry run summary:\nNode is running in maintenance mode and does not have a config yet.');
@@ -88,7 +88,7 @@ export const applyRunning: NodeHandler = async function* (node, _call, bytes) {
   if (!next.documents.main) {
     throw status('InvalidArgument', 'the applied machine configuration doesn\'t contain v1alpha1 config, did you mean to patch the machine config instead?');
   }
-  const errors = validateConfig(next);
+  const errors = validateConfig(next, false);
   if (errors.length > 0) throw status('InvalidArgument', multierror(errors));
   const reboot = needsReboot(node, next);
   if (reboot && (request.mode === 'TRY' || request.mode === 'NO_REBOOT')) throw status('InvalidArgument', "this config change can't be applied in immediate mode");

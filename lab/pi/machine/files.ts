@@ -14,6 +14,9 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   '/etc': ['hostname', 'hosts', 'iscsi', 'machine-id', 'os-release', 'resolv.conf'], '/etc/iscsi': ['initiatorname.iscsi'],
 };
 
+// What is always in /var, whether the card's folder has it or not.
+const VAR = ['lib', 'log', 'mnt', 'run'];
+
 /** The text of a file that Talos makes, or undefined. */
 export function fileText(node: Node, path: string): string | undefined {
   const { version } = node.card;
@@ -71,11 +74,12 @@ export const FILE_HANDLERS: Handlers = {
       return;
     }
     const real = await onCard(node, root);
-    const names = real === undefined ? undefined : await readdir(real).catch(() => undefined);
+    const held = real === undefined ? undefined : await readdir(real).catch(() => undefined);
+    const names = root === '/var' && held ? [...new Set([...VAR, ...held])].filter((name) => !name.startsWith('etcd.')) : held;
     if (real === undefined || !names) throw status('Unknown', `lstat ${root}: no such file or directory`);
     yield info(root, root, { size: 4096, directory: true, modified });
     for (const name of names.toSorted()) {
-      const stat = await lstat(join(real, name));
+      const stat = await lstat(join(real, name)).catch(() => lstat(real));
       yield info(posix.join(root, name), root, { size: stat.size, directory: stat.isDirectory(), modified: stat.mtimeMs });
     }
   },

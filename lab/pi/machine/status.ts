@@ -94,6 +94,9 @@ export const STATUS_HANDLERS: Handlers = {
     const ids = namespace === 'system' ? node.services.list().map((one) => one.id).filter((id) => id === 'apid' || id === 'trustd') : [];
     yield pack('ContainersResponse', { messages: [{ containers: ids.map((id, i) => ({ namespace, id, pid: 169 + i, status: 'RUNNING', pod_id: id, name: id })) }] });
   },
+  Restart: async function* (_node, _call, request) {
+    throw status('Unknown', `container "${String(unpack('RestartRequest', request)['id'] ?? '')}" not found`);
+  },
   Memory: async function* () {
     // A Raspberry Pi 4B with 8 GB; kB, as in /proc/meminfo.
     yield pack('MemoryResponse', { messages: [{ meminfo: { memtotal: 7998416n, memfree: 6612296n, memavailable: 7289092n, buffers: 21452n, cached: 716108n, shmem: 10616n } }] });

@@ -109,6 +109,7 @@ message WatchOptions { bool bootstrap_contents = 1; }
 message WatchRequest { string namespace = 1; string type = 2; string id = 3; WatchOptions options = 4; int32 api_version = 5; }
 message WatchEvent { Resource resource = 1; enum event_type = 2; Resource old = 3; bytes bookmark = 5; }
 message WatchResponse { repeated WatchEvent event = 1; }
+message MachineConfigSpec { bytes yaml_marshalled = 1; }
 message PrintColumn { string name = 1; string json_path = 2; }
 message ResourceDefinition { string resource_type = 1; string display_type = 2; string default_namespace = 3; repeated string aliases = 4; repeated string all_aliases = 5; repeated PrintColumn print_columns = 6; enum sensitivity = 7; }
 

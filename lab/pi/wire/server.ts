@@ -21,6 +21,8 @@ export type Handler = (call: Call) => AsyncIterable<Uint8Array>;
 export type GrpcServer = {
   /** Stops listening at once and answers nothing more; what is open hangs, as it does when Talos leaves maintenance mode. */
   fallSilent(): void;
+  /** Shows another certificate from the next connection on. */
+  renew(tls: ServerTls): void;
   /** Stops listening and cuts every connection; resolves when the port is free. */
   close(): Promise<void>;
 };
@@ -51,6 +53,7 @@ export async function serveGrpc(address: string, port: number, tls: ServerTls, h
   server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => void answer(stream, raw, handler, silence));
   await listen(server, address, port);
   return {
+    renew: (next) => server.setSecureContext({ key: next.key, cert: next.crt, ...(next.clientCa === undefined ? {} : { ca: next.clientCa }) }),
     fallSilent: () => {
       silence.fallen = true;
       server.close();

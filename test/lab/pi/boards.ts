@@ -2,9 +2,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse, stringify } from 'yaml';
+import { CLIENT_AUTH, issue, SERVER_AUTH } from '../../../lab/pi/tls.ts';
 import { createBoard } from '../../../lab/pi/board.ts';
 import type { Board, BoardParts } from '../../../lab/pi/types.ts';
 import { talosctl, type Answer } from './recordings.ts';
+
+type Context = { readonly endpoints: readonly string[]; readonly ca: string; readonly crt: string; readonly key: string };
 
 /** Config files as the recorder had them, made by the real talosctl for a control plane at `endpoint`. */
 export type Files = { readonly folder: string; readonly talosconfig: string; remove(): void };
@@ -44,10 +48,27 @@ export async function makeFiles(endpoint: string, other: string): Promise<Files>
   write('unknown-kind.yaml', `${worker}---\napiVersion: v1alpha1\nkind: BogusConfig\n`);
   write('wrong-role.yaml', edit(worker, /type: worker/, 'type: bogus'));
   write('wrong-yaml-type.yaml', edit(worker, /certSANs: \[\]/, 'certSANs: "a-string"'));
-  write('no-endpoint.yaml', edit(worker, /controlPlane:\n {8}endpoint: .*\n/, ''));
+  write('no-endpoint.yaml', edit(worker, / {4}controlPlane:\n {8}endpoint: .*\n/, ''));
   write('bad-endpoint.yaml', edit(worker, /endpoint: https:\/\//, 'endpoint: '));
   write('no-token.yaml', edit(worker, / {4}token: .*\n/, ''));
   write('no-ca.yaml', edit(worker, / {4}ca:\n {8}crt: .*\n {8}key: .*\n/, ''));
+  const config = parse(read('talosconfig')) as { contexts: { lab: Context } };
+  const foreign = (parse(read('other/talosconfig')) as { contexts: { other: Context } }).contexts.other;
+  const machine = (parse(read('controlplane.yaml')) as { machine: { ca: { crt: string; key: string } } }).machine;
+  const ca = { crt: Buffer.from(machine.ca.crt, 'base64').toString(), key: Buffer.from(machine.ca.key, 'base64').toString() };
+  const variant = (name: string, context: Partial<Context>): void => {
+    write(`${name}-talosconfig`, stringify({ context: 'lab', contexts: { lab: { ...config.contexts.lab, ...context } } }));
+  };
+  const client = async (hours: number, usages: readonly string[]): Promise<Partial<Context>> => {
+    const pair = await issue(ca, { organisations: ['os:admin'], usages, hours });
+    return { crt: Buffer.from(pair.crt).toString('base64'), key: Buffer.from(pair.key.replaceAll('PRIVATE KEY', 'ED25519 PRIVATE KEY')).toString('base64') };
+  };
+  variant('nonode', {});
+  variant('noendpoint', { endpoints: [] });
+  variant('mixed', { crt: foreign.crt, key: foreign.key });
+  variant('expired', await client(-0.001, [CLIENT_AUTH]));
+  variant('noeku', await client(1, [SERVER_AUTH]));
+  write('worker-noinstall.yaml', edit(worker, / {4}install:\n( {8}.*\n)+/, ''));
   write('patch-label.yaml', 'machine:\n  nodeLabels:\n    a: b\n');
   write('patch-sysctl.yaml', 'machine:\n  sysctls:\n    net.ipv4.tcp_keepalive_time: "600"\n');
   write('patch-vm.yaml', 'machine:\n  time:\n    disabled: true\n  install:\n    disk: /dev/vda\n');
@@ -73,10 +94,10 @@ export async function until(met: () => boolean | Promise<boolean>, name: string)
 }
 
 /** Applies a config to a board in maintenance mode and waits until its API answers under mutual TLS. */
-export async function applied(board: Board, file: string, files: Files): Promise<void> {
+export async function applied(board: Board, file: string, files: Files, talosconfig = files.talosconfig): Promise<void> {
   const address = board.address()!;
-  const run = (...args: string[]): Promise<Answer> => talosctl(args, { cwd: files.folder, talosconfig: files.talosconfig });
+  const run = (...args: string[]): Promise<Answer> => talosctl(args, { cwd: files.folder, talosconfig });
   const answer = await run('apply-config', '--insecure', '-n', address, '-f', file);
   if (answer.exitCode !== 0) throw new Error(answer.stderr);
-  await until(async () => (await run('version', '-n', address)).exitCode === 0, `the API of ${address}`);
+  await until(async () => (await run('version', '-n', address, '-e', address)).exitCode === 0, `the API of ${address}`);
 }

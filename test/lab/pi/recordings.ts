@@ -25,7 +25,7 @@ export function recordings(name: string): readonly Recording[] {
 /** Runs the real talosctl; where `interruptMs` is told, it gets SIGINT then, as the recorder did. */
 export function talosctl(args: readonly string[], options: { readonly cwd: string; readonly talosconfig: string; readonly interruptMs?: number }): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(toolPrograms().get('talosctl')!, args, { cwd: options.cwd, env: { HOME: options.cwd, TALOSCONFIG: options.talosconfig, PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(toolPrograms().get('talosctl')!, args, { cwd: options.cwd, env: { HOME: options.cwd, TALOSCONFIG: options.talosconfig, PATH: '/usr/bin:/bin', TERM: 'dumb' }, stdio: ['ignore', 'pipe', 'pipe'] });
     const out = { stdout: '', stderr: '' };
     child.stdout.on('data', (data: Buffer) => { out.stdout += data.toString(); });
     child.stderr.on('data', (data: Buffer) => { out.stderr += data.toString(); });
@@ -47,8 +47,10 @@ const SAME: readonly (readonly [RegExp, string])[] = [
   [/\b(10\.77|127\.78)\.\d+\.\d+\b/g, 'ADDRESS'], [/127\.0\.0\.1:\d+/g, 'ADDRESS'], [/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, 'MAC'],
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'], [/\b(\d+h)?(\d+m)?\d+s ago/g, 'AGO'], [/\(PID \d+\)/g, '(PID N)'], [/with PID \d+/g, 'with PID N'],
   [/\b(n1|n2|n3|pi1|talos-[a-z0-9]{3}-[a-z0-9]{3})\b/g, 'HOST'], [/linux\/(arm64|amd64)/g, 'linux/ARCH'], [/version: \d+/g, 'version: N'], [/"version": \d+/g, '"version": N'],
-  [/\b[0-9a-f]{16}\b/g, 'MEMBER'], [/\b\d{17,20}\b/g, 'MEMBER'], [/\b[0-9a-f]{32}\b/g, 'MACHINE'], [/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID'], [/ +/g, ' '],
-  [/Signal received, aborting.*\n/g, ''], [/ $/gm, ''],
+  [/\d+(\.\d+)? kB/g, 'SIZE'], [/\(\d+\.\d\d%\)/g, '(N%)'], [/ \d+ \d+ \d+  *false +3\.[67]\.\d +3\.[67]\.\d/g, ' N N N false 3.x 3.x'],
+  [/\(\d+ bytes\)/g, '(N bytes)'], [/hash [0-9a-f]+, revision \d+, total keys \d+, total size \d+/g, 'hash H, revision N, total keys N, total size N'], [/\d+ +RUNNING/g, 'N RUNNING'],
+  [/\b(eth0|end0)\b/g, 'LINK'], [/\b(vda|mmcblk0)\b/g, 'DISK'], [/\bline \d+: cannot/g, 'line N: cannot'], [/"ADDRESS","ADDRESS"/g, '"ADDRESS"'], [/\b[0-9a-f]{16}\b/g, 'MEMBER'], [/\b\d{17,20}\b/g, 'MEMBER'], [/\b[0-9a-f]{32}\b/g, 'MACHINE'], [/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID'], [/\b[0-9A-Za-z]{42,44}(?=$|\n|")/gm, 'IDENTITY'], [/ +/g, ' '],
+[/Signal received, aborting.*\n/g, ''], [/ $/gm, ''],
 ];
 
 /** Text without what differs between two machines of the same make: addresses, ids, times, widths of columns. */
@@ -58,15 +60,15 @@ export function normal(text: string): string {
 
 // `get` prints a table; the VERSION of a resource counts its past, which is nobody's promise.
 function withoutVersions(text: string): string {
-  const [header = '', ...rows] = text.split('\n');
-  const column = header.trim().split(/ +/).indexOf('VERSION') - (/^NODE NAMESPACE/.test(header) ? 0 : 0);
-  if (!header.startsWith('NODE') || column < 0) return text;
-  return [header, ...rows.map((row) => row.replace(/^((?:\S+ +)*?\S+ \S+ \S+) \d+( |$)/, '$1 N$2'))].join('\n');
+  return text.split('\n').map((row) => row.replace(/^( ?(?:\S+ )?(?:[+-] )?\S+ [A-Z]\w+ \S+) \d+( |$)/, '$1 N$2')).join('\n');
 }
+
+// Services that a container-mode machine, as most recordings were made on, has not.
+const METAL_ROW = /^ADDRESS (auditd|syslogd|udevd) /;
 
 /** The parts of an answer that are compared. */
 export function comparable(answer: { readonly exitCode: number | null; readonly stdout?: string | undefined; readonly stderr?: string | undefined }): unknown {
-  return { exitCode: answer.exitCode, stdout: withoutVersions(normal(answer.stdout ?? '')).split('\n'), stderr: normal(answer.stderr ?? '').split('\n') };
+  return { exitCode: answer.exitCode, stdout: withoutVersions(normal(answer.stdout ?? '')).split('\n').filter((row) => !METAL_ROW.test(row)), stderr: normal(answer.stderr ?? '').split('\n') };
 }
 
 function shapeOf(value: unknown): unknown {
