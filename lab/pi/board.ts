@@ -63,7 +63,7 @@ export function createBoard(spec: BoardSpec): Board {
     const revertAfter = (ms: number | undefined): void => {
       clearTimeout(revert);
       if (ms === undefined) return;
-      revert = setTimeout(() => void takeOver(node.persisted ?? ''), ms);
+      revert = setTimeout(() => void takeOver(node.persisted ?? '').catch((error: Error) => say(`[talos] ${error.message}`)), ms);
       signal.addEventListener('abort', () => clearTimeout(revert));
     };
     const takeOver = async (text: string): Promise<void> => {
@@ -80,7 +80,7 @@ export function createBoard(spec: BoardSpec): Board {
     const apply: Node['apply'] = async (text, how) => {
       if (how === 'first') return void firstConfig(text).catch((error: Error) => say(`[talos] ${error.message}`));
       if (how !== 'try') await save(text);
-      if (how === 'now' || how === 'try') void takeOver(text).catch(() => {});
+      if (how === 'now' || how === 'try') void takeOver(text).catch((error: Error) => say(`[talos] ${error.message}`));
       if (how === 'reboot') void goDown('reboot', '', true);
       node.resources.refresh();
     };
@@ -186,7 +186,7 @@ export function createBoard(spec: BoardSpec): Board {
       await endAll('kill');
       power = undefined;
       state = 'off';
-      await rm(join(spec.folder, 'system'), { recursive: true, force: true });
+      await rm(join(spec.folder, 'system'), { recursive: true, force: true, maxRetries: 5 });
     },
     insertCard: (path) => { cardPath = path; },
     state: () => state,

@@ -72,6 +72,7 @@ export function runMachine(node: Node): Running {
   let api: { readonly server: GrpcServer; readonly apid: Apid } | undefined;
   let kubelet: Kubelet | undefined;
   let apiServer: ApiServer | undefined;
+  let coming: Promise<void> = Promise.resolve();
 
   const serveApi = async (): Promise<void> => {
     const own = await certificate(node, config, signal);
@@ -92,10 +93,14 @@ export function runMachine(node: Node): Running {
     if (!trustd) return;
     servers.add(trustd);
     startService(node.services, 'trustd', 170);
+  };
+
+  // etcd waits for its bootstrap before the API answers: no bootstrap is ever too early.
+  const prepareEtcd = async (): Promise<void> => {
     const material = controlPlaneMaterial(config, node.hostname, node.address);
     const data = join(await node.parts.card.ephemeralFolder(node.cardPath), 'lib', 'etcd');
     if (signal.aborted) return;
-    node.etcd = await startEtcdService(node, material, data, (etcd) => void etcdUp(etcd));
+    node.etcd = await startEtcdService(node, material, data, (etcd) => { coming = coming.then(() => etcdUp(etcd)).catch((error: Error) => node.say(`[talos] ${error.message}`)); });
     if (signal.aborted) await node.etcd.kill();
   };
 
@@ -109,8 +114,10 @@ export function runMachine(node: Node): Running {
     apiServer = started;
     if (signal.aborted) return void await started.kill();
     node.logs.set('kube-apiserver', started.log);
-    await started.ready.then(() => { node.apiServerUp = true; }, () => {});
-    tellStatus(node);
+    void started.ready.then(() => {
+      node.apiServerUp = true;
+      tellStatus(node);
+    }, () => {});
   };
 
   const kubernetes = async (): Promise<void> => {
@@ -138,7 +145,8 @@ export function runMachine(node: Node): Running {
   const start = async (): Promise<void> => {
     enterStage(node, 'booting');
     prepareService(node.services, 'apid');
-    await serveApi();
+    if (config.role === 'control plane') await prepareEtcd();
+    if (!signal.aborted) await serveApi();
     if (signal.aborted) return;
     runService(node.services, 'apid', 169);
     node.services.health('apid', true);
@@ -159,6 +167,7 @@ export function runMachine(node: Node): Running {
       api?.apid.close();
       await Promise.all([...servers].map((server) => server.close()));
       await kubelet?.stop();
+      await coming;
       await apiServer?.[how]();
       await node.etcd?.[how]();
       await running;

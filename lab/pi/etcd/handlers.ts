@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { open } from 'node:fs/promises';
 import type { Etcd } from '../../kubernetes/etcd.ts';
 import { EtcdRefusal } from '../../kubernetes/etcd-gateway.ts';
 import type { Handlers } from '../api/handler.ts';
@@ -118,11 +117,13 @@ export const ETCD_HANDLERS: Handlers = {
   EtcdRecover: async function* (node, call, request) {
     controlPlane(node, 'etcd recover');
     if (!node.etcd) throw status('FailedPrecondition', 'etcd service is not ready for recovery yet');
-    const file = createWriteStream(node.etcd.snapshotFile, { mode: 0o600 });
-    file.write((unpack('Data', request)['bytes'] ?? new Uint8Array()) as Uint8Array);
-    for await (const message of call.requests) file.write((unpack('Data', message)['bytes'] ?? new Uint8Array()) as Uint8Array);
-    file.end();
-    await finished(file);
+    const file = await open(node.etcd.snapshotFile, 'w', 0o600);
+    try {
+      await file.write((unpack('Data', request)['bytes'] ?? new Uint8Array()) as Uint8Array);
+      for await (const message of call.requests) await file.write((unpack('Data', message)['bytes'] ?? new Uint8Array()) as Uint8Array);
+    } finally {
+      await file.close();
+    }
     yield OK;
   },
   Bootstrap: async function* (node, _call, request) {

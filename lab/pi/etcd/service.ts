@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd, EtcdStart } from '../../kubernetes/etcd.ts';
@@ -33,6 +33,7 @@ const PRE_STATE_MS = 250;
 /** Begins etcd's service: restarts what is in `data`, or waits for a bootstrap or for others to join. `up` hears of etcd answering. */
 export async function startEtcdService(node: Node, material: ControlPlaneMaterial, data: string, up: (etcd: Etcd) => void): Promise<EtcdService> {
   const snapshotFile = join(data, '..', 'etcd.snapshot');
+  await mkdir(join(data, '..'), { recursive: true, mode: 0o700 });
   let current: Etcd | undefined;
   let ready = false;
   let memberId: bigint | undefined;
@@ -42,10 +43,14 @@ export async function startEtcdService(node: Node, material: ControlPlaneMateria
 
   const filled = async (): Promise<boolean> => (await readdir(data).catch(() => [])).length > 0;
 
+  let starting: Promise<unknown> = Promise.resolve();
+
   const begin = async (initial: EtcdStart, signal: AbortSignal): Promise<void> => {
     try {
-      const etcd = await node.parts.startEtcd({ material, dataFolder: data, folder: join(node.folder, 'etcd'), initial, signal });
-      if (signal.aborted) return void await etcd.kill();
+      const start = node.parts.startEtcd({ material, dataFolder: data, folder: join(node.folder, 'etcd'), initial, signal });
+      starting = start.then((etcd) => (signal.aborted ? etcd.kill() : undefined), () => {});
+      const etcd = await start;
+      if (signal.aborted) return;
       current = etcd;
       node.logs.set('etcd', etcd.log);
       runService(node.services, 'etcd', etcd.pid);
@@ -95,6 +100,7 @@ export async function startEtcdService(node: Node, material: ControlPlaneMateria
     memberId = undefined;
     const etcd = current;
     current = undefined;
+    await starting;
     await etcd?.[how]();
   };
 
@@ -139,6 +145,7 @@ export async function startEtcdService(node: Node, material: ControlPlaneMateria
       node.services.note('etcd', 'Finished', 'Bootstrap requested');
       const signal = restart(true);
       void (async () => {
+        await starting;
         await old?.kill();
         await sleep(PRE_STATE_MS, undefined, { signal }).catch(() => {});
         if (signal.aborted) return;

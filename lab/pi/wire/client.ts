@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { connect, type ClientHttp2Session } from 'node:http2';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { decodeStatusMessage, frame, messagesOf } from './frames.ts';
 import { GrpcError, status } from './status.ts';
 
@@ -18,12 +20,8 @@ export function connectGrpc(address: string, port: number, tls: ClientTls): Grpc
   const open = (): ClientHttp2Session => {
     if (session && !session.closed && !session.destroyed) return session;
     failure = undefined;
-    session = connect(`https://${address}:${port}`, {
-      ALPNProtocols: ['h2'], rejectUnauthorized: tls.ca !== undefined, checkServerIdentity: () => undefined,
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.crt === undefined ? {} : { cert: tls.crt, key: tls.key }),
-    });
-    session.on('error', (error: Error) => { failure = error; });
+    session = connect(`https://${address}:${port}`, { createConnection: () => secureSocket(address, port, tls, (error) => { failure = error; }) });
+    session.on('error', (error: Error) => { failure ??= error; });
     return session;
   };
   async function* call(method: string, requests: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, metadata: Readonly<Record<string, string>> = {}, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -54,6 +52,25 @@ export function connectGrpc(address: string, port: number, tls: ClientTls): Grpc
     if (ended.code !== 0) throw new GrpcError(ended.code, ended.message);
   }
   return { call, close: () => session?.destroy() };
+}
+
+/** A TLS connection that is cut, with the reason told, when the server's certificate does not chain to `tls.ca`. */
+function secureSocket(address: string, port: number, tls: ClientTls, refused: (error: Error) => void): TLSSocket {
+  const socket = connectTls({
+    host: address, port, ALPNProtocols: ['h2'], rejectUnauthorized: false,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(tls.crt === undefined ? {} : { cert: tls.crt, key: tls.key }),
+  });
+  socket.once('secureConnect', () => {
+    if (tls.ca === undefined || socket.authorized) return;
+    // An issuer of the same name is tried, and found wrong; any other is just unknown.
+    const issuer = socket.getPeerX509Certificate()?.issuer;
+    const sameName = issuer !== undefined && issuer === new X509Certificate(tls.ca).subject;
+    const error = Object.assign(new Error('certificate refused'), { code: sameName ? 'CERT_SIGNATURE_FAILURE' : 'UNABLE_TO_VERIFY' });
+    refused(error);
+    socket.destroy(error);
+  });
+  socket.on('error', refused);
+  return socket;
 }
 
 async function sendAll(stream: { write(chunk: Buffer, done: (error?: Error | null) => void): boolean; end(): void }, requests: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoardParts, CardParts, CardState } from '../../../lab/pi/types.ts';
 import { createDiscovery } from '../../../lab/pi/discovery.ts';
@@ -23,6 +23,7 @@ export function memoryCards(folder: string): CardParts {
     wipe: async (path, labels) => {
       if (labels === 'all') at(path).wiped = true;
       if (labels === 'all' || labels.includes('STATE')) at(path).state = {};
+      if (labels === 'all' || labels.includes('EPHEMERAL')) rmSync(join(folder, `ephemeral-${path}`), { recursive: true, force: true });
     },
     ephemeralFolder: async (path) => {
       const ephemeral = join(folder, `ephemeral-${path}`);

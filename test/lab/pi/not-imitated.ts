@@ -31,7 +31,7 @@ export const NOT_IMITATED: Readonly<Record<string, Reasons>> = {
   maintenance: [...ALWAYS, ...CONTAINER, [/right fingerprint/, 'the recorded certificate\'s; board.test.ts asks with the board\'s own']],
   'vm-maintenance': ALWAYS,
   'applied-controlplane-before-bootstrap': [...ALWAYS, ...CONTAINER, [/^apply-config insecure$/, 'the suite applies it before']],
-  bootstrapped: [...ALWAYS, ...CONTAINER, [/cluster other/, 'another cluster\'s machine; recovery is in control-plane.test.ts'], [/downgrade/, 'firstlight downgrades no etcd']],
+  bootstrapped: [...ALWAYS, ...CONTAINER, [/cluster other/, 'another cluster\'s machine; recovery is in control-plane.test.ts'], [/s later$/, 'the recorder waited; running.test.ts does'], [/downgrade/, 'firstlight downgrades no etcd']],
   worker: [
     ...ALWAYS, ...CONTAINER, [/^(apply-config insecure worker|service|services \(alias\)|get machinestatus json)$/, 'recorded within a second of the first answer, while the kubelet started'],
   ],

@@ -41,7 +41,7 @@ function agree(recording: Recording, got: Answer): void {
     if (known.size > 0) assert.ok(known.has(kind(key)), `the real thing has no ${key}`);
     const same = real.resources.get(key);
     if (same === undefined || typeof shape !== 'object' || shape === null) continue;
-    for (const [field, type] of Object.entries(same)) if (field in shape) assert.deepEqual((shape as Record<string, unknown>)[field], type, `${key}: ${field}`);
+    for (const [field, type] of Object.entries(same ?? {})) if (field in shape) assert.deepEqual((shape as Record<string, unknown>)[field], type, `${key}: ${field}`);
   }
 }
 

@@ -47,7 +47,7 @@ const SAME: readonly (readonly [RegExp, string])[] = [
   [/\b(10\.77|127\.78)\.\d+\.\d+\b/g, 'ADDRESS'], [/127\.0\.0\.1:\d+/g, 'ADDRESS'], [/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, 'MAC'],
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'], [/\b(\d+h)?(\d+m)?\d+s ago/g, 'AGO'], [/\(PID \d+\)/g, '(PID N)'], [/with PID \d+/g, 'with PID N'],
   [/\b(n1|n2|n3|pi1|talos-[a-z0-9]{3}-[a-z0-9]{3})\b/g, 'HOST'], [/linux\/(arm64|amd64)/g, 'linux/ARCH'], [/version: \d+/g, 'version: N'], [/"version": \d+/g, '"version": N'],
-  [/\d+(\.\d+)? kB/g, 'SIZE'], [/\(\d+\.\d\d%\)/g, '(N%)'], [/ \d+ \d+ \d+  *false +3\.[67]\.\d +3\.[67]\.\d/g, ' N N N false 3.x 3.x'],
+  [/\d+(\.\d+)? kB/g, 'SIZE'], [/\(\d+\.\d\d%\)/g, '(N%)'], [/ \d+ +\d+ +\d+ +false +3\.\d\.\d +3\.\d\.\d/g, ' N N N false 3.x 3.x'],
   [/\(\d+ bytes\)/g, '(N bytes)'], [/hash [0-9a-f]+, revision \d+, total keys \d+, total size \d+/g, 'hash H, revision N, total keys N, total size N'], [/\d+ +RUNNING/g, 'N RUNNING'],
   [/\b(eth0|end0)\b/g, 'LINK'], [/\b(vda|mmcblk0)\b/g, 'DISK'], [/\bline \d+: cannot/g, 'line N: cannot'], [/"ADDRESS","ADDRESS"/g, '"ADDRESS"'], [/\b[0-9a-f]{16}\b/g, 'MEMBER'], [/\b\d{17,20}\b/g, 'MEMBER'], [/\b[0-9a-f]{32}\b/g, 'MACHINE'], [/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID'], [/\b[0-9A-Za-z]{42,44}(?=$|\n|")/gm, 'IDENTITY'], [/ +/g, ' '],
 [/Signal received, aborting.*\n/g, ''], [/ $/gm, ''],
