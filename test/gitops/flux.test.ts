@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import ssh2 from 'ssh2';
+import { parse } from 'yaml';
+import { ensureAgeSecret, observeAgeSecret } from '../../gitops/age-secret.ts';
+import { ensureCsiSecret, observeCsiSecret } from '../../gitops/csi-secret.ts';
+import { bootstrapFlux, observeFlux } from '../../gitops/flux.ts';
+import { kubectl } from '../../gitops/kubectl.ts';
+import { observeKustomizations, observeSecretDelivered, reconcileNow } from '../../gitops/kustomizations.ts';
+import { commitFiles, openRepository } from '../../gitops/repository.ts';
+import { waitFor } from '../../lib/conditions.ts';
+import { startWorkloads, type Workloads } from '../../lab/kubernetes/workloads.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
+import { startControlPlane, type TestControlPlane } from '../lab/kubernetes/control-plane.ts';
+import { selfMadeMaterial } from '../lab/kubernetes/material.ts';
+import { testHost, toolPrograms } from '../support/host.ts';
+import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
+
+// The contract: one road from an empty cluster to a reconciled repository, with the real flux, kubectl, sops, git,
+// kustomize-controller and kube-apiserver. The tests below go along it in order.
+const CONTROL_PLANE = '127.31.7.4';
+let world: GitWorld;
+let plane: TestControlPlane;
+let workloads: Workloads;
+let kubeconfig: string;
+
+before(async () => {
+  [world, plane] = await Promise.all([
+    startGitWorld('127.31.7.5'),
+    startControlPlane(await selfMadeMaterial('cp-1', CONTROL_PLANE), testHost(), { kind: 'new' }),
+  ]);
+  kubeconfig = plane.kubeconfig;
+  workloads = await startWorkloads({ material: plane.material, folder: join(plane.host.scratch, 'workloads'), address: CONTROL_PLANE, programs: toolPrograms() });
+});
+
+after(async () => {
+  world?.host.abort.abort();
+  await workloads?.stop();
+  await plane?.stop();
+  await world?.close();
+});
+
+const open = () => openRepository(world.host, world.cluster, world.credentials);
+const observe = (cluster: Cluster = world.cluster) => observeFlux(world.host, cluster, kubeconfig);
+const bootstrap = (cluster: Cluster = world.cluster, credentials = world.credentials) => bootstrapFlux(world.host, cluster, credentials, kubeconfig);
+const withGitops = (change: Partial<NonNullable<Cluster['gitops']>>): Cluster => ({ ...world.cluster, gitops: { ...world.cluster.gitops!, ...change } });
+
+async function eventually(name: string, holds: () => Promise<boolean>, deadlineMs: number): Promise<void> {
+  const look = async () => (await holds() ? { met: true, value: true } as const : { met: false, seen: 'not yet' } as const);
+  await waitFor({ name, deadlineMs, everyMs: 250, hint: 'see the logs below the scratch folder', look }, world.host);
+}
+
+async function reconciled(revision: string): Promise<boolean> {
+  const states = await observeKustomizations(world.host, world.cluster, kubeconfig, revision);
+  return states.length >= 5 && states.every((state) => state.ready);
+}
+
+/** Every argument and environment-free command line of this machine's processes that holds one of the texts. */
+function argumentsWith(texts: readonly string[]): string[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return texts.some((text) => line.includes(text)) ? [line] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test('an empty cluster needs everything, and the look says what', async () => {
+  assert.deepEqual(await observe(), { state: 'needed', why: 'Flux is not installed' });
+  assert.equal((await observeAgeSecret(world.host, kubeconfig, world.credentials.clusterIdentity)).state, 'needed');
+  const states = await observeKustomizations(world.host, world.cluster, kubeconfig, '0'.repeat(40));
+  assert.deepEqual(states, [{ name: 'flux-system', ready: false, message: 'is not there yet' }]);
+});
+
+test('the age identity is put in, found, and another is noticed', async () => {
+  const { clusterIdentity } = world.credentials;
+  await ensureAgeSecret(world.host, kubeconfig, clusterIdentity);
+  assert.equal((await observeAgeSecret(world.host, kubeconfig, clusterIdentity)).state, 'done');
+  assert.match(JSON.stringify(await observeAgeSecret(world.host, kubeconfig, 'AGE-SECRET-KEY-1OTHER')), /another identity/);
+  assert.equal(await plane.kubectl('-n', 'flux-system', 'get', 'secret', 'sops-age', '-o', 'jsonpath={.data.age\\.agekey}'), Buffer.from(`${clusterIdentity}\n`).toString('base64'));
+});
+
+test('a wrong host key, a refused key and a refused push end the bootstrap with their code, and nothing is pushed', async () => {
+  const stranger = ssh2.utils.generateKeyPairSync('ed25519');
+  await assert.rejects(bootstrap(withGitops({ hostKey: stranger.public.split(' ').slice(0, 2).join(' ') })), { code: 'E_GIT_HOST_KEY' });
+  await assert.rejects(bootstrap(world.cluster, { ...world.credentials, gitKey: stranger.private }), { code: 'E_GIT_AUTH' });
+  await world.git.fail('refuse-push');
+  await assert.rejects(bootstrap(), { code: 'E_GIT_PUSH_REFUSED' });
+  await world.git.fail(undefined);
+  assert.deepEqual(world.git.pushes, []);
+  assert.equal((await observe()).state, 'needed');
+});
+
+test('flux bootstrap, then every Kustomization is Ready at the pushed revision and the Secret is there decrypted', { timeout: 240_000 }, async () => {
+  await ensureCsiSecret(world.host, world.cluster, world.credentials, await open());
+  const seen: string[] = [];
+  const sampling = setInterval(() => seen.push(...argumentsWith(canaries(world))), 50);
+  try {
+    await bootstrap();
+  } finally {
+    clearInterval(sampling);
+  }
+  assert.deepEqual(seen, []);
+  assert.equal((await observe()).state, 'done');
+  const { revision } = await open();
+  await reconcileNow(world.host, kubeconfig);
+  await eventually('every Kustomization is Ready at the pushed revision', () => reconciled(revision), 120_000);
+  assert.equal((await observeSecretDelivered(world.host, world.cluster, world.credentials, kubeconfig)).state, 'done');
+  const names = (await observeKustomizations(world.host, world.cluster, kubeconfig, revision)).map((state) => state.name).sort();
+  assert.deepEqual(names, ['apps', 'flux-system', 'infra-configs', 'infra-controllers', 'monitoring']);
+  assert.match(await plane.kubectl('get', 'storageclass,deployment', '-A'), /synology-iscsi[\s\S]*podinfo/);
+});
+
+test('a second time everything is done: nothing is committed, and the bootstrap itself pushes nothing', { timeout: 120_000 }, async () => {
+  const pushes = world.git.pushes.length;
+  assert.equal((await observeCsiSecret(world.host, world.cluster, world.credentials, await open())).state, 'done');
+  assert.equal((await observe()).state, 'done');
+  await bootstrap();
+  assert.equal(world.git.pushes.length, pushes);
+});
+
+test('Flux trusts the pinned host key alone, and a Secret that trusts another is noticed and mended', { timeout: 120_000 }, async () => {
+  const known = await plane.kubectl('-n', 'flux-system', 'get', 'secret', 'flux-system', '-o', 'jsonpath={.data.known_hosts}');
+  assert.equal(Buffer.from(known, 'base64').toString(), `[127.31.7.5]:2222 ${world.git.hostKey}\n`);
+  const other = Buffer.from('[127.31.7.5]:2222 ssh-ed25519 AAAA\n').toString('base64');
+  await plane.kubectl('-n', 'flux-system', 'patch', 'secret', 'flux-system', '--type=merge', '-p', JSON.stringify({ data: { known_hosts: other } }));
+  assert.match(JSON.stringify(await observe()), /pinned host key/);
+  await bootstrap();
+  assert.equal((await observe()).state, 'done');
+});
+
+test('another path and a suspended object are refused before the run', async () => {
+  await assert.rejects(bootstrap(withGitops({ path: 'clusters/other' })), { code: 'E_FLUX_PATH' });
+  await plane.kubectl('-n', 'flux-system', 'patch', 'kustomization', 'flux-system', '--type=merge', '-p', '{"spec":{"suspend":true}}');
+  await assert.rejects(bootstrap(), { code: 'E_FLUX_SUSPENDED' });
+  await assert.rejects(bootstrap(withGitops({ path: 'clusters/other' })), { code: 'E_FLUX_CONFLICT' });
+  const { revision } = await open();
+  assert.match(JSON.stringify(await observeKustomizations(world.host, world.cluster, kubeconfig, revision)), /is suspended/);
+  await plane.kubectl('-n', 'flux-system', 'patch', 'kustomization', 'flux-system', '--type=merge', '-p', '{"spec":{"suspend":false}}');
+});
+
+test('a commit that cannot be applied is told by name and message, and its mending is followed', { timeout: 120_000 }, async () => {
+  const path = 'infrastructure/configs/storage/storage-class.yaml';
+  const good = readFileSync(join((await open()).folder, path), 'utf8');
+  const bad = await commitFiles(world.host, await open(), 'Break it', [{ path, content: good.replace('kind: StorageClass', 'kind: StorageClasses') }]);
+  await reconcileNow(world.host, kubeconfig);
+  await eventually('infra-configs tells what is wrong', async () => {
+    const states = await observeKustomizations(world.host, world.cluster, kubeconfig, bad.repository.revision);
+    const state = states.find((each) => each.name === 'infra-configs');
+    return state?.ready === false && /StorageClasses/.test(state.message);
+  }, 60_000);
+  const mended = await commitFiles(world.host, await open(), 'Mend it', [{ path, content: good }]);
+  await reconcileNow(world.host, kubeconfig);
+  await eventually('every Kustomization is Ready again', () => reconciled(mended.repository.revision), 60_000);
+});
+
+test('changed credentials are seen as not delivered until Flux has applied them', { timeout: 120_000 }, async () => {
+  const changed = { ...world.credentials, nasPassword: 'canary-changed-password' };
+  const look = () => observeSecretDelivered(world.host, world.cluster, changed, kubeconfig);
+  assert.match(JSON.stringify(await look()), /other credentials/);
+  await ensureCsiSecret(world.host, world.cluster, changed, await open());
+  await reconcileNow(world.host, kubeconfig);
+  await eventually('the new credentials are delivered', async () => (await look()).state === 'done', 60_000);
+});
+
+test('an API server that is away has its code', async () => {
+  const away = parse(readFileSync(kubeconfig, 'utf8').replaceAll(':6443', ':6444')) as object;
+  const path = join(world.host.scratch, 'away');
+  writeFileSync(path, JSON.stringify(away), { mode: 0o600 });
+  await assert.rejects(kubectl(world.host, path, ['get', 'namespaces']), { code: 'E_KUBE_UNREACHABLE' });
+});
+
+test('no secret was spoken on the whole road', () => {
+  const text = spoken(world);
+  for (const secret of [...canaries(world), 'canary-changed-password']) assert.ok(!text.includes(secret));
+});
