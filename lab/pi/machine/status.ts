@@ -97,6 +97,11 @@ export const STATUS_HANDLERS: Handlers = {
   Restart: async function* (_node, _call, request) {
     throw status('Unknown', `container "${String(unpack('RestartRequest', request)['id'] ?? '')}" not found`);
   },
+  Processes: async function* (node) {
+    const commands = [['init', '/sbin/init'], ['kubelet', '/usr/local/bin/kubelet'], ['apid', '/apid --enable-rbac --enable-ext-key-usage-check'], ['etcd', '/usr/local/bin/etcd'], ['trustd', '/trustd']] as const;
+    const running = commands.filter(([id]) => id === 'init' || node.services.get(id)?.state === 'Running');
+    yield pack('ProcessesResponse', { messages: [{ processes: running.map(([command, args], i) => ({ pid: i === 0 ? 1 : 168 + i, state: 'S', threads: 10, command, executable: args.split(' ')[0]!, args })) }] });
+  },
   Memory: async function* () {
     // A Raspberry Pi 4B with 8 GB; kB, as in /proc/meminfo.
     yield pack('MemoryResponse', { messages: [{ meminfo: { memtotal: 7998416n, memfree: 6612296n, memavailable: 7289092n, buffers: 21452n, cached: 716108n, shmem: 10616n } }] });

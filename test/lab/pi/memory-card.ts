@@ -33,11 +33,11 @@ export function memoryCards(folder: string): CardParts {
   };
 }
 
-/** Parts without Kubernetes and etcd: starting either waits for ever. */
+/** Parts without Kubernetes and etcd: starting either fails. */
 export function partsWithoutKubernetes(folder: string): BoardParts {
   return {
     card: memoryCards(folder), discovery: createDiscovery(),
-    startEtcd: () => new Promise(() => {}), startApiServer: () => new Promise(() => {}),
+    startEtcd: () => Promise.reject(new Error('no etcd here')), startApiServer: () => Promise.reject(new Error('no kube-apiserver here')),
     startKubelet: () => ({ registered: () => false, stop: async () => {} }),
   };
 }

@@ -44,7 +44,7 @@ const SAME: readonly (readonly [RegExp, string])[] = [
   // TLS refusals come in one of three ways, at random, with the real thing too.
   [/rpc error: code = Unavailable desc = (connection error: desc = "error reading server preface: (remote error: tls: [a-z ]+|.*(reset by peer|broken pipe|EOF))"|write tcp .*: write: (broken pipe|connection reset by peer)|.*connection reset by peer"?)/g, 'REFUSED'],
   [/no route to host|connection refused/g, 'UNREACHABLE'],
-  [/\b(10\.77|127\.78)\.\d+\.\d+\b/g, 'ADDRESS'], [/127\.0\.0\.1:\d+/g, 'ADDRESS'], [/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, 'MAC'],
+  [/\b(10\.77|127\.(78|80))\.\d+\.\d+\b/g, 'ADDRESS'], [/127\.0\.0\.1:\d+/g, 'ADDRESS'], [/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, 'MAC'],
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'], [/\b(\d+h)?(\d+m)?\d+s ago/g, 'AGO'], [/\(PID \d+\)/g, '(PID N)'], [/with PID \d+/g, 'with PID N'],
   [/\b(n1|n2|n3|pi1|talos-[a-z0-9]{3}-[a-z0-9]{3})\b/g, 'HOST'], [/linux\/(arm64|amd64)/g, 'linux/ARCH'], [/version: \d+/g, 'version: N'], [/"version": \d+/g, '"version": N'],
   [/\d+(\.\d+)? kB/g, 'SIZE'], [/\(\d+\.\d\d%\)/g, '(N%)'], [/ \d+ +\d+ +\d+ +false +3\.\d\.\d +3\.\d\.\d/g, ' N N N false 3.x 3.x'],
