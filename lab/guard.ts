@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { keeperScript } from '../lib/keeper.ts';
 
 /** A program of the lab's world. `pid` is the program's own. */
 export type LabProcess = {
@@ -22,42 +24,33 @@ export type LabCommand = {
   readonly log: string;
 };
 
-// The program runs under a shell that holds a pipe from us: when we die, by kill -9 too, the pipe closes and it is killed.
-const KEEPER = `
-exec 3<&0
-"$@" </dev/null 3<&- >&4 2>&1 4>&- & c=$!
-echo "$c"; exec >&4 2>&4 4>&-
-trap 'kill -TERM $c 2>/dev/null' TERM
-( read -r _ <&3; kill -KILL $c 2>/dev/null ) & w=$!
-exec 3<&-
-while :; do wait $c; s=$?; kill -0 $c 2>/dev/null || break; done
-kill $w 2>/dev/null
-exit $s`;
-
 /** Starts a program that cannot outlive this process, however this process ends. Throws what spawn throws. */
 export async function startGuarded(command: LabCommand): Promise<LabProcess> {
   const log = openSync(command.log, 'a', 0o600);
-  const keeper = spawn('/bin/sh', ['-c', KEEPER, 'keeper', command.program, ...command.args], {
+  const keeper = spawn('/bin/sh', ['-c', keeperScript({ tellPid: true }), 'keeper', command.program, ...command.args], {
     env: command.env,
-    stdio: ['pipe', 'pipe', 'ignore', 'ignore', log],
+    stdio: ['ignore', log, log, 'pipe', 'pipe'],
     detached: true,
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
   });
   closeSync(log);
-  keeper.stdin!.on('error', () => {});
+  const life = keeper.stdio[3] as Writable;
+  const told = keeper.stdio[4] as Readable;
+  life.on('error', () => {});
   const exited = once(keeper, 'exit').then(([code, signal]) => Number(code ?? (signal ? 128 : 0)));
-  const [first] = await once(keeper.stdout!, 'data') as [Buffer];
+  const [first] = await once(told, 'data') as [Buffer];
   const pid = Number.parseInt(first.toString(), 10);
-  keeper.stdout!.destroy();
+  told.destroy();
   const kill = async (): Promise<void> => {
-    keeper.stdin!.end();
+    life.destroy();
     await exited;
   };
   const stop = async (): Promise<void> => {
     keeper.kill('SIGTERM');
-    const timer = setTimeout(() => keeper.stdin!.end(), 5_000);
+    const timer = setTimeout(() => life.destroy(), 5_000);
     await exited;
     clearTimeout(timer);
+    life.destroy();
   };
   return { pid, exited, stop, kill };
 }

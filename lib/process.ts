@@ -1,7 +1,13 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa, type Options } from 'execa';
 import { problem } from './errors.ts';
 import type { Command, CommandResult } from './host.ts';
+import { keeperScript } from './keeper.ts';
 import type { Mask } from './masking.ts';
+
+const KEEPER = keeperScript({ tellPid: false });
+const FETCH = 'Run `firstlight tools` to fetch the programs firstlight needs; git and ssh come with the system.';
 
 /** What a runner needs: where programs are, the whole environment of children, the abort and the mask. */
 export type RunnerSetup = {
@@ -13,15 +19,16 @@ export type RunnerSetup = {
 };
 
 /**
- * The way programs are run: execa, with a deadline, abort, no inherited environment, and error texts of our own
+ * The way programs are run: execa, with a deadline, abort, no inherited environment, an end when we end, and error texts of our own
  * (execa's hold the whole argv and output; ours hold the program's name, its leading plain words, two at most, and the end of its stderr, masked).
  */
 export function createRunner(setup: RunnerSetup): (command: Command) => Promise<CommandResult> {
   return async (command) => {
-    const file = setup.programs.get(command.program) ?? command.program;
     const name = shortName(command);
+    const env = { ...setup.environment, ...command.env };
+    const file = await findProgram(setup.programs.get(command.program) ?? command.program, env['PATH'] ?? '');
     const options: Options = {
-      env: { ...setup.environment, ...command.env },
+      env,
       extendEnv: false,
       reject: false,
       stripFinalNewline: false,
@@ -29,12 +36,14 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
       cancelSignal: command.signal ? AbortSignal.any([setup.signal, command.signal]) : setup.signal,
       forceKillAfterDelay: 2_000,
       maxBuffer: 64 * 1024 * 1024,
-      ...(command.stdin === undefined ? { stdin: 'ignore' as const } : { input: command.stdin }),
+      stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
+      ...(command.stdin === undefined ? {} : { input: command.stdin }),
       ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     };
-    const child = execa(file, [...command.args], options);
+    const child = execa('/bin/sh', ['-c', KEEPER, 'keeper', file, ...command.args], options);
     if (command.onStderrLine) void followLines(child.stderr, command.onStderrLine);
     const done = await child;
+    (child.stdio[3] as { destroy?: () => void } | null)?.destroy?.();
     const stdout = String(done.stdout ?? '');
     const stderr = String(done.stderr ?? '');
     if (done.isCanceled) throw problem('E_ABORTED', `${name} was stopped`, 'Run the same command again: it continues where it was.');
@@ -42,10 +51,7 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
       const seconds = Math.round((command.timeoutMs ?? 60_000) / 1000);
       throw problem('E_TIMEOUT', `${name} gave no answer within ${seconds} s`, 'See whether the machine it speaks to is up and reachable, then run again.');
     }
-    if (done.exitCode === undefined) {
-      const reason = done.code === 'ENOENT' ? 'is not there' : `did not run (${done.code ?? done.signal ?? 'unknown'})`;
-      throw problem('E_NO_PROGRAM', `${command.program} ${reason}`, 'Run `firstlight tools` to fetch the programs firstlight needs.');
-    }
+    if (done.exitCode === undefined) throw problem('E_NO_PROGRAM', `${command.program} did not run (${done.code ?? done.signal ?? 'unknown'})`, FETCH);
     const accept = command.accept ?? [0];
     if (accept !== 'any' && !accept.includes(done.exitCode)) {
       const tail = setup.mask.hide(lastLines(stderr) || lastLines(stdout) || 'no output');
@@ -53,6 +59,14 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
     }
     return { exitCode: done.exitCode, stdout, stderr };
   };
+}
+
+async function findProgram(program: string, path: string): Promise<string> {
+  const candidates = program.includes('/') ? [program] : path.split(':').filter(Boolean).map((folder) => join(folder, program));
+  for (const candidate of candidates) {
+    if (await access(candidate, constants.X_OK).then(() => true, () => false)) return candidate;
+  }
+  throw problem('E_NO_PROGRAM', `${program} is not there`, FETCH);
 }
 
 function shortName(command: Command): string {

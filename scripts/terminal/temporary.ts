@@ -28,10 +28,14 @@ export function temporaryFolder(name: string, parent = tmpdir()): TemporaryFolde
 
 /** Where files that hold secrets live while a command runs: memory where the system has it. */
 export function memoryFolder(): string {
-  try {
-    accessSync('/dev/shm', constants.W_OK | constants.X_OK);
-    return '/dev/shm';
-  } catch {
-    return tmpdir();
+  for (const folder of [process.env['XDG_RUNTIME_DIR'], '/dev/shm']) {
+    try {
+      if (!folder) continue;
+      accessSync(folder, constants.W_OK | constants.X_OK);
+      return folder;
+    } catch {
+      // not here
+    }
   }
+  return tmpdir();
 }
