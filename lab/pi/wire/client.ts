@@ -15,17 +15,27 @@ export type GrpcClient = {
 
 /** Connects to `address:port` at the first call. */
 export function connectGrpc(address: string, port: number, tls: ClientTls): GrpcClient {
-  let session: ClientHttp2Session | undefined;
+  let session: Promise<ClientHttp2Session> | undefined;
   let failure: Error | undefined;
-  const open = (): ClientHttp2Session => {
-    if (session && !session.closed && !session.destroyed) return session;
+  const open = (): Promise<ClientHttp2Session> => {
+    if (session) return session;
     failure = undefined;
-    session = connect(`https://${address}:${port}`, { createConnection: () => secureSocket(address, port, tls, (error) => { failure = error; }) });
-    session.on('error', (error: Error) => { failure ??= error; });
-    return session;
+    const opening = secureSocket(address, port, tls).then((socket) => {
+      const made = connect(`https://${address}:${port}`, { createConnection: () => socket });
+      made.on('error', (error: Error) => { failure = error; });
+      made.on('close', () => { if (session === opening) session = undefined; });
+      return made;
+    });
+    opening.catch((error: Error) => {
+      failure = error;
+      if (session === opening) session = undefined;
+    });
+    session = opening;
+    return opening;
   };
   async function* call(method: string, requests: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, metadata: Readonly<Record<string, string>> = {}, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const stream = open().request({
+    const opened = await open().catch((error: Error) => { throw unavailable(address, port, error); });
+    const stream = opened.request({
       ':method': 'POST', ':path': method, 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'firstlight', ...metadata,
     });
     let ended: { code: number; message: string } | undefined;
@@ -51,26 +61,27 @@ export function connectGrpc(address: string, port: number, tls: ClientTls): Grpc
     if (!ended) throw unavailable(address, port, failure ?? new Error('stream closed'));
     if (ended.code !== 0) throw new GrpcError(ended.code, ended.message);
   }
-  return { call, close: () => session?.destroy() };
+  return { call, close: () => void session?.then((made) => made.destroy(), () => {}) };
 }
 
-/** A TLS connection that is cut, with the reason told, when the server's certificate does not chain to `tls.ca`. */
-function secureSocket(address: string, port: number, tls: ClientTls, refused: (error: Error) => void): TLSSocket {
-  const socket = connectTls({
-    host: address, port, ALPNProtocols: ['h2'], rejectUnauthorized: false,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(tls.crt === undefined ? {} : { cert: tls.crt, key: tls.key }),
+/** A finished TLS handshake with a server whose certificate chains to `tls.ca`; rejects with a `code` that `unavailable` knows. */
+function secureSocket(address: string, port: number, tls: ClientTls): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      host: address, port, ALPNProtocols: ['h2'], rejectUnauthorized: false,
+      ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(tls.crt === undefined ? {} : { cert: tls.crt, key: tls.key }),
+    });
+    socket.once('error', reject);
+    socket.once('secureConnect', () => {
+      socket.off('error', reject);
+      if (tls.ca === undefined || socket.authorized) return resolve(socket);
+      // An issuer of the same name is tried, and found wrong; any other is just unknown.
+      const issuer = socket.getPeerX509Certificate()?.issuer;
+      const sameName = issuer !== undefined && issuer === new X509Certificate(tls.ca).subject;
+      socket.destroy();
+      return reject(Object.assign(new Error('certificate refused'), { code: sameName ? 'CERT_SIGNATURE_FAILURE' : 'UNABLE_TO_VERIFY' }));
+    });
   });
-  socket.once('secureConnect', () => {
-    if (tls.ca === undefined || socket.authorized) return;
-    // An issuer of the same name is tried, and found wrong; any other is just unknown.
-    const issuer = socket.getPeerX509Certificate()?.issuer;
-    const sameName = issuer !== undefined && issuer === new X509Certificate(tls.ca).subject;
-    const error = Object.assign(new Error('certificate refused'), { code: sameName ? 'CERT_SIGNATURE_FAILURE' : 'UNABLE_TO_VERIFY' });
-    refused(error);
-    socket.destroy(error);
-  });
-  socket.on('error', refused);
-  return socket;
 }
 
 async function sendAll(stream: { write(chunk: Buffer, done: (error?: Error | null) => void): boolean; end(): void }, requests: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
