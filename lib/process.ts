@@ -30,6 +30,7 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
     const options: Options = {
       env,
       extendEnv: false,
+      detached: true,
       reject: false,
       stripFinalNewline: false,
       timeout: command.timeoutMs ?? 60_000,
@@ -42,8 +43,8 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
     };
     const child = execa('/bin/sh', ['-c', KEEPER, 'keeper', file, ...command.args], options);
     if (command.onStderrLine) void followLines(child.stderr, command.onStderrLine);
+    child.nodeChildProcess.once('exit', () => endGroup(child.pid));
     const done = await child;
-    (child.stdio[3] as { destroy?: () => void } | null)?.destroy?.();
     const stdout = String(done.stdout ?? '');
     const stderr = String(done.stderr ?? '');
     if (done.isCanceled) throw problem('E_ABORTED', `${name} was stopped`, 'Run the same command again: it continues where it was.');
@@ -59,6 +60,15 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
     }
     return { exitCode: done.exitCode, stdout, stderr };
   };
+}
+
+/** What a program left behind in its process group goes with it: it would hold our pipes open. */
+function endGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch {
+    // nobody left
+  }
 }
 
 async function findProgram(program: string, path: string): Promise<string> {
