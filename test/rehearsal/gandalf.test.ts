@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { createMask } from '../../lib/masking.ts';
+import { createRunner } from '../../lib/process.ts';
+import { toolPrograms } from '../support/host.ts';
+import { argvSampler, processesNaming, until } from '../support/processes.ts';
+
+// The main job as a person types it, in a process of its own with its own temporary folders.
+
+const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
+const home = mkdtempSync(join(tmpdir(), 'firstlight-gandalf-'));
+const [temporary, runtime] = [join(home, 'tmp'), join(home, 'run')];
+const running = new Set<ChildProcess>();
+
+before(() => [temporary, runtime].forEach((folder) => mkdirSync(folder, { mode: 0o700 })));
+after(() => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  rmSync(home, { recursive: true, force: true });
+});
+
+type Started = { readonly child: ChildProcess; output(): string };
+
+function start(...args: string[]): Started {
+  const child = spawn(process.execPath, [cli, ...args], { env: { ...process.env, TMPDIR: temporary, XDG_RUNTIME_DIR: runtime }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return { child, output: () => output };
+}
+
+/** Nothing of a rehearsal is left: no process that names its folders, no folder. */
+async function nothingLeft(): Promise<void> {
+  await until('nothing of the rehearsal is left', 10_000, () => processesNaming(home).length === 0
+    && readdirSync(temporary).length === 0 && readdirSync(runtime).length === 0);
+}
+
+test('rehearse --keep --again: up, nothing to do the second time, the real programs see the truth, no secret is seen', async () => {
+  const argv = argvSampler();
+  const started = start('rehearse', '--plain', '--again', '--keep');
+  await until('the rehearsal holds the cluster open', 240_000, () => {
+    assert.equal(started.child.exitCode, null, started.output());
+    return started.output().includes('Held open.');
+  });
+  assert.match(started.output(), /Gandalf is up: 4 nodes/);
+  assert.match(started.output(), /Again: all \d+ steps observed as done, nothing written/);
+  const settings = Object.fromEntries([...started.output().matchAll(/^ {2}export (\w+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!.replace('$PATH', process.env['PATH'] ?? '')]));
+  const run = createRunner({ programs: toolPrograms(), environment: { HOME: home, ...settings }, signal: new AbortController().signal, mask: createMask() });
+  const ask = async (program: string, ...args: string[]): Promise<string> => (await run({ program, args })).stdout;
+  const controlPlane = /talosctl -n (\S+) get members/.exec(started.output())![1]!;
+
+  const members = await ask('talosctl', '-n', controlPlane, 'get', 'members');
+  for (const name of ['gandalf-cp-1', 'gandalf-w-1', 'gandalf-w-2', 'gandalf-w-3']) assert.match(members, new RegExp(name));
+  const nodes = await ask('kubectl', 'get', 'nodes', '--no-headers');
+  assert.equal(nodes.trim().split('\n').filter((line) => /^gandalf-\S+\s+Ready\s/.test(line)).length, 4);
+  const flux = await ask('flux', 'get', 'all');
+  assert.match(flux, /gitrepository\/flux-system/);
+  assert.equal([...flux.matchAll(/kustomization\/\S+\s.*\bTrue\b/g)].length, 5);
+  assert.equal((await ask('etcdctl', 'member', 'list')).trim().split('\n').length, 1);
+  const secret = await ask('kubectl', 'get', 'secret', '-A', '-o', 'name');
+  assert.match(secret, /client-info/);
+
+  const seen = argv.stop();
+  const secrets = await secretsOf(join(temporary, readdirSync(temporary)[0]!), settings);
+  assert.ok(secrets.length > 15, `only ${secrets.length} secrets to look for`);
+  const journals = readdirSync(temporary, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('journal.jsonl'));
+  assert.equal(journals.length, 2);
+  for (const [where, text] of [['argv', seen.join('\n')], ['output', started.output()], ...journals.map((name) => ['journal', readFileSync(join(temporary, name), 'utf8')])]) {
+    for (const value of secrets) assert.ok(!text!.includes(value), `a secret is seen in ${where}`);
+  }
+  started.child.kill('SIGINT');
+  const [code] = await once(started.child, 'exit');
+  assert.equal(code, 0);
+  await nothingLeft();
+});
+
+for (const moment of ['Cards: to be written', 'etcd: no control plane', 'Flux bootstrap: Flux is not installed']) {
+  test(`kill -9 at “${moment}” leaves nothing running and no folder`, async () => {
+    const started = start('rehearse', '--plain');
+    await until(moment, 120_000, () => {
+      assert.equal(started.child.exitCode, null, started.output());
+      return started.output().includes(moment);
+    });
+    started.child.kill('SIGKILL');
+    await once(started.child, 'exit');
+    await nothingLeft();
+  });
+}
+
+test('Ctrl+C in the middle ends with 130 and leaves nothing', async () => {
+  const started = start('rehearse', '--plain');
+  await until('the boards', 120_000, () => started.output().includes('Machine config of gandalf-cp-1'));
+  started.child.kill('SIGINT');
+  const [code] = await once(started.child, 'exit');
+  assert.equal(code, 130, started.output());
+  await nothingLeft();
+});
+
+/** Every secret of a rehearsal's world, read with its own keys: identities, passwords, CHAP, and all of the Talos bundle. */
+async function secretsOf(world: string, settings: Record<string, string>): Promise<string[]> {
+  const identities = join(world, 'home', 'keys.txt');
+  const cluster = join(world, 'homelab', 'machines', 'gandalf');
+  const run = createRunner({ programs: toolPrograms(), environment: { ...settings, SOPS_AGE_KEY_FILE: identities }, signal: new AbortController().signal, mask: createMask() });
+  const values: string[] = readFileSync(identities, 'utf8').trim().split('\n');
+  const walk = (value: unknown, key: string): void => {
+    if (typeof value === 'object' && value !== null) Object.entries(value).forEach(([name, each]) => walk(each, name));
+    else if (typeof value === 'string' && value.length > 11 && key !== 'crt' && key !== 'id') values.push(...value.trim().split('\n').filter((line) => line.length > 11 && !line.startsWith('-----')));
+  };
+  for (const file of ['credentials.sops.yaml', 'secrets.sops.yaml']) {
+    assert.ok(existsSync(join(cluster, file)));
+    walk(parse((await run({ program: 'sops', args: ['decrypt', join(cluster, file)] })).stdout), '');
+  }
+  return values;
+}
