@@ -51,5 +51,5 @@ export async function runChecks(steps: readonly Step[], host: Host): Promise<voi
 }
 
 function look(id: string, title: string, see: (host: Host) => Promise<string>): Step {
-  return { id, title, needs: [], observe: async (host) => ({ state: 'done', detail: await see(host) }), act: async () => {} };
+  return { id, part: 'Check', title, needs: [], observe: async (host) => ({ state: 'done', detail: await see(host) }), act: async () => {} };
 }

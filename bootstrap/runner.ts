@@ -3,11 +3,11 @@ import { withSignal, type Host } from '../lib/host.ts';
 import { checkGraph } from './graph.ts';
 import type { Observation, Step } from './step.ts';
 
-/** How a step ended: it was so already, it was done now, or (plan only) it would have to be done. */
-export type StepEnd = { readonly step: Step; readonly end: 'already' | 'done' | 'would'; readonly detail: string; readonly ms: number };
+/** How a step ended: it was so already, it was done now, or (plan only) it would have to be done. `startedAt` is milliseconds since 1970. */
+export type StepEnd = { readonly step: Step; readonly end: 'already' | 'done' | 'would'; readonly detail: string; readonly startedAt: number; readonly ms: number };
 
 /** What a run came to; a failed run throws instead. */
-export type RunResult = { readonly steps: readonly StepEnd[]; readonly ms: number };
+export type RunResult = { readonly steps: readonly StepEnd[]; readonly startedAt: number; readonly ms: number };
 
 /**
  * Walks the steps: each is observed, acted on only where something is missing, and observed again. Steps whose needs are met
@@ -53,7 +53,7 @@ export async function runSteps(steps: readonly Step[], host: Host): Promise<RunR
   if (host.signal.aborted) throw problem('E_ABORTED', 'the run was stopped', 'Run the same command again: it observes what is done and goes on from there.');
   if (errors.length === 1) throw errors[0]!;
   if (errors.length > 1) throw new ManyErrors('E_SEVERAL', `${errors.length} steps failed`, 'Mend each of them and run again.', errors);
-  return { steps: steps.map((step) => ended.get(step.id)!), ms: host.clock.now() - started };
+  return { steps: steps.map((step) => ended.get(step.id)!), startedAt: started, ms: host.clock.now() - started };
 }
 
 /**
@@ -84,7 +84,7 @@ async function observeOnly(step: Step, host: Host): Promise<StepEnd> {
   const end = seen.state === 'done' ? 'already' : 'would';
   const detail = seen.state === 'done' ? seen.detail : seen.why;
   host.emit({ code: end === 'already' ? 'step.already' : 'step.would', message: detail, data: { ms } });
-  return { step, end, detail, ms };
+  return { step, end, detail, startedAt: started, ms };
 }
 
 async function runStep(step: Step, host: Host): Promise<StepEnd> {
@@ -94,7 +94,7 @@ async function runStep(step: Step, host: Host): Promise<StepEnd> {
   if (before.state === 'done') {
     const ms = host.clock.now() - started;
     host.emit({ code: 'step.already', message: before.detail, data: { ms } });
-    return { step, end: 'already', detail: before.detail, ms };
+    return { step, end: 'already', detail: before.detail, startedAt: started, ms };
   }
   host.signal.throwIfAborted();
   host.emit({ code: 'step.acting', message: before.why, ...(step.danger === undefined ? {} : { data: { danger: step.danger } }) });
@@ -106,7 +106,7 @@ async function runStep(step: Step, host: Host): Promise<StepEnd> {
   }
   const ms = host.clock.now() - started;
   host.emit({ code: 'step.done', message: after.detail, data: { ms } });
-  return { step, end: 'done', detail: after.detail, ms };
+  return { step, end: 'done', detail: after.detail, startedAt: started, ms };
 }
 
 function stepHost(host: Host, step: Step, signal: AbortSignal): Host {

@@ -12,6 +12,8 @@ export type Observation =
 export type Step = {
   readonly id: string;
   readonly title: string;
+  /** The part of the road it belongs to, for summaries; steps of one part follow each other. */
+  readonly part: string;
   readonly node?: string;
   readonly needs: readonly string[];
   /** Steps of one lane run one at a time (control planes, card readers). */

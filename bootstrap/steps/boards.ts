@@ -13,6 +13,7 @@ type Lookout = (host: Host) => Promise<Neighbours>;
 export function powerStep(facts: Facts, power: PowerSwitch, node: ClusterNode, port: number): Step {
   return {
     id: `power:${node.name}`,
+    part: 'Boards',
     title: `Power for ${node.name} (port ${port})`,
     node: node.name,
     needs: ['cards'],
@@ -41,6 +42,7 @@ export function boardStep(facts: Facts, node: ClusterNode, lookout: Lookout, nee
   };
   return {
     id: `board:${node.name}`,
+    part: 'Boards',
     title: `${node.name} answers and proves who it is`,
     node: node.name,
     needs,

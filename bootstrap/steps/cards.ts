@@ -24,6 +24,7 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
   };
   return {
     id: 'cards',
+    part: 'Cards',
     title: 'Cards',
     needs: ['image', 'bundle', 'credentials'],
     danger: 'Everything on the cards is overwritten.',

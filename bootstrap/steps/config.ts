@@ -16,6 +16,7 @@ export function configStep(facts: Facts, node: ClusterNode, needs: readonly stri
   };
   return {
     id: `config:${node.name}`,
+    part: 'Machine configs',
     title: `Machine config of ${node.name}`,
     node: node.name,
     needs,

@@ -15,6 +15,7 @@ import type { Step } from '../step.ts';
 export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: number): Step {
   return {
     id: 'etcd',
+    part: 'etcd',
     title: 'etcd',
     needs,
     danger: 'etcd is bootstrapped once in the life of a cluster.',

@@ -20,6 +20,7 @@ type Room = (host: Host) => Promise<Repository>;
 export function csiSecretStep(facts: Facts, room: Room, needs: readonly string[]): Step {
   return {
     id: 'csi-secret',
+    part: 'GitOps',
     title: 'CSI credentials in the GitOps repository',
     needs,
     observe: async (host) => observeCsiSecret(host, facts.cluster, await facts.credentials(host), await room(host)),
@@ -36,6 +37,7 @@ export function ageSecretStep(facts: Facts, needs: readonly string[]): Step {
   };
   return {
     id: 'age-secret',
+    part: 'GitOps',
     title: 'Age identity in the cluster',
     needs,
     observe: async (host) => observeAgeSecret(host, facts.kubeconfig, await identity(host)),
@@ -47,6 +49,7 @@ export function ageSecretStep(facts: Facts, needs: readonly string[]): Step {
 export function fluxStep(facts: Facts, needs: readonly string[]): Step {
   return {
     id: 'flux',
+    part: 'GitOps',
     title: 'Flux bootstrap',
     needs,
     observe: (host) => observeFlux(host, facts.cluster, facts.kubeconfig),
@@ -69,6 +72,7 @@ export function reconciledStep(facts: Facts, room: Room): Step {
   };
   return {
     id: 'reconciled',
+    part: 'GitOps',
     title: 'Kustomizations Ready at the pushed revision',
     needs: ['flux'],
     async observe(host) {

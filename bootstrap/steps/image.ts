@@ -21,6 +21,7 @@ export function imageRequest(facts: Facts, host: Host): ImageRequest {
 export function schematicStep(facts: Facts): Step {
   return {
     id: 'schematic',
+    part: 'Image',
     title: 'Schematic at the image factory',
     needs: [],
     async observe() {
@@ -39,6 +40,7 @@ export function schematicStep(facts: Facts): Step {
 export function imageStep(facts: Facts): Step {
   return {
     id: 'image',
+    part: 'Image',
     title: `Talos ${facts.cluster.talos.version} image`,
     needs: ['schematic'],
     observe: (host) => observeImage(host, imageRequest(facts, host)),

@@ -14,6 +14,7 @@ export function kubeconfigStep(facts: Facts, deadlineMs: number): Step {
   };
   return {
     id: 'kubeconfig',
+    part: 'Kubernetes',
     title: 'Kubernetes API server',
     needs: ['etcd'],
     async observe(host) {
@@ -45,6 +46,7 @@ export function readyStep(facts: Facts, node: ClusterNode, deadlineMs: number): 
   };
   return {
     id: `ready:${node.name}`,
+    part: 'Kubernetes',
     title: `${node.name} is Ready`,
     node: node.name,
     needs: ['kubeconfig', `config:${node.name}`],

@@ -8,6 +8,7 @@ import type { Step } from '../step.ts';
 export function bundleStep(facts: Facts): Step {
   return {
     id: 'bundle',
+    part: 'Secrets',
     title: 'Talos secrets bundle',
     needs: [],
     async observe(host) {
@@ -28,6 +29,7 @@ export function bundleStep(facts: Facts): Step {
 export function credentialsStep(facts: Facts): Step {
   return {
     id: 'credentials',
+    part: 'Secrets',
     title: 'Credentials',
     needs: [],
     async observe(host) {

@@ -7,6 +7,7 @@ import type { Step } from '../step.ts';
 export function storageStep(facts: Facts, nas: Nas, needs: readonly string[]): Step {
   return {
     id: 'storage',
+    part: 'Storage',
     title: `LUNs and targets on the NAS`,
     needs,
     async observe(host) {
@@ -22,6 +23,7 @@ export function storageStep(facts: Facts, nas: Nas, needs: readonly string[]): S
 export function storageProofStep(facts: Facts, nas: Nas): Step {
   return {
     id: 'storage-proof',
+    part: 'Storage',
     title: 'iSCSI login to every LUN',
     needs: ['storage'],
     async observe(host) {

@@ -2,18 +2,36 @@ import type { RunResult, StepEnd } from '../../bootstrap/runner.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { duration } from './view.ts';
 
-/** What a run did: one line per part with its time, a picture of the cluster, and how long it all took. */
+/** What a run did: a picture of the cluster, when each part of the road was walked, and how long it all took. */
 export function summary(cluster: Cluster, result: RunResult): string {
-  const acted = result.steps.filter((end) => end.end === 'done');
+  const acted = result.steps.filter((end) => end.end === 'done').length;
   const lines = ['', picture(cluster), ''];
-  if (acted.length === 0) lines.push(`Nothing had to be done: ${result.steps.length} steps were observed as done.`);
-  else {
-    lines.push('What was done:', ...table(acted));
-    const already = result.steps.length - acted.length;
-    if (already > 0) lines.push(`  and ${already} steps were so already`);
-  }
+  if (acted === 0) lines.push(`Nothing had to be done: ${result.steps.length} steps were observed as done.`);
+  else lines.push(...timeline(result), '', `${acted} of ${result.steps.length} steps had to be done; the others were so already.`);
   lines.push('', `${title(cluster.name)} is up: ${cluster.nodes.length} nodes, ${duration(result.ms)}.`);
   return lines.join('\n');
+}
+
+const BAR = 36;
+
+/** One line per part: how long it took, when (as a bar over the whole run), and what came of it. */
+function timeline(result: RunResult): string[] {
+  const parts = [...new Set(result.steps.map((end) => end.step.part))];
+  const width = Math.max(...parts.map((part) => part.length));
+  return parts.map((part) => {
+    const ends = result.steps.filter((end) => end.step.part === part);
+    const from = Math.min(...ends.map((end) => end.startedAt)) - result.startedAt;
+    const to = Math.max(...ends.map((end) => end.startedAt + end.ms)) - result.startedAt;
+    const [first, last] = [from, to].map((at) => Math.round((at / Math.max(result.ms, 1)) * BAR)) as [number, number];
+    const bar = ' '.repeat(Math.min(first, BAR - 1)) + '━'.repeat(Math.max(1, last - first));
+    return `  ${part.padEnd(width)}  ${duration(to - from).padStart(9)}  ${bar.padEnd(BAR)}  ${outcome(ends)}`;
+  });
+}
+
+function outcome(ends: readonly StepEnd[]): string {
+  const nodes = ends.filter((end) => end.step.node !== undefined).length;
+  const last = ends.at(-1);
+  return nodes > 1 ? `${new Set(ends.map((end) => end.step.node).filter(Boolean)).size} nodes` : (last?.detail ?? '');
 }
 
 /** The cluster as a picture of boxes: the switch and NAS above, the nodes below, with roles and addresses. */
@@ -27,11 +45,6 @@ export function picture(cluster: Cluster): string {
   const above = [cluster.power ? `PoE switch ${cluster.power.address}` : '', cluster.nas ? `NAS ${cluster.nas.address} (${cluster.nas.luns.map((lun) => lun.name).join(', ')})` : '',
     cluster.gitops ? `git ${cluster.gitops.url}` : ''].filter(Boolean);
   return [...above.map((text) => `  ${text}`), row(boxes.map(() => line), '┌', '┐'), ...body, row(boxes.map(() => line), '└', '┘')].join('\n');
-}
-
-function table(ends: readonly StepEnd[]): string[] {
-  const width = Math.max(...ends.map((end) => end.step.title.length));
-  return ends.map((end) => `  ${end.step.title.padEnd(width)}  ${duration(end.ms).padStart(9)}  ${end.detail}`);
 }
 
 function title(name: string): string {

@@ -47,10 +47,10 @@ export function tasksView(): View {
 
 function task(item: Shown): ListrTask {
   return {
-    title: item.title,
+    title: dim(item.title),
     task: (_context, wrapper) => new Promise<void>((resolve, reject) => {
       item.settle = (error) => (error ? reject(error) : resolve());
-      item.redraw = () => { wrapper.title = item.note ? `${item.step.title} \u001b[2m${item.note}\u001b[22m` : item.step.title; };
+      item.redraw = () => { wrapper.title = item.note ? `${item.step.title} ${dim(`· ${item.note}`)}` : item.step.title; };
     }),
   };
 }
@@ -68,4 +68,9 @@ function apply(item: Shown, event: RunEvent): void {
   item.redraw?.();
   if (event.code === 'step.done' || event.code === 'step.already') { item.state = 'done'; item.settle?.(); }
   if (event.code === 'step.failed' || event.code === 'step.would') { item.state = 'failed'; item.settle?.(new Error('failed')); }
+}
+
+/** Text that stands back: what waits, and what is said beside a title. */
+function dim(text: string): string {
+  return `\u001b[2m${text}\u001b[22m`;
 }

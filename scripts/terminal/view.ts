@@ -28,7 +28,7 @@ export function bytes(count: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-/** The short text of a progress event: phase, share, rate and time left, from `{phase, bytes, total, rate, secondsLeft}`; '' without figures. */
+/** The short text of a progress event: phase, share, rate and time left, from `{phase, bytes, total, rate, secondsLeft}`; its message without figures. */
 export function progressText(event: RunEvent): string {
   const data = event.data ?? {};
   const number = (key: string): number | undefined => (typeof data[key] === 'number' ? data[key] as number : undefined);
@@ -40,5 +40,5 @@ export function progressText(event: RunEvent): string {
   else if (done !== undefined) parts.push(bytes(done));
   if (rate) parts.push(`${bytes(rate)}/s`);
   if (left !== undefined && left >= 1) parts.push(`${Math.ceil(left)} s left`);
-  return parts.join(', ');
+  return parts.join(', ') || (event.message ?? '');
 }

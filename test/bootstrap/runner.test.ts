@@ -9,7 +9,7 @@ import { testHost } from '../support/host.ts';
 /** A step over a little world: done once its id is in the set. */
 function step(id: string, needs: readonly string[], world: Set<string>, extra: Partial<Step> = {}): Step {
   return {
-    id, title: id, needs,
+    id, part: 'test', title: id, needs,
     observe: async (): Promise<Observation> => (world.has(id) ? { state: 'done', detail: 'there' } : { state: 'needed', why: 'missing' }),
     act: async () => void world.add(id),
     ...extra,
