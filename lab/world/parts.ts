@@ -1,10 +1,8 @@
 import { join } from 'node:path';
-import { startApiServer, type ApiServer } from '../kubernetes/api-server.ts';
-import { startEtcd, type Etcd } from '../kubernetes/etcd.ts';
-import { startKubelet } from '../kubernetes/kubelet.ts';
+import type { ApiServer } from '../kubernetes/api-server.ts';
+import type { Etcd } from '../kubernetes/etcd.ts';
 import { startWorkloads } from '../kubernetes/workloads.ts';
-import { cardParts } from '../pi/card.ts';
-import { createDiscovery } from '../pi/discovery.ts';
+import { createBoardParts } from '../pi/parts.ts';
 import type { BoardParts } from '../pi/types.ts';
 
 /** What all boards of one world are made of: real etcd and kube-apiserver, one discovery service; `etcds` are those that run. */
@@ -13,18 +11,17 @@ export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlyS
 /** Makes the parts. `programs` are absolute paths by name. */
 export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
   const etcds = new Set<Etcd>();
+  const base = createBoardParts(programs);
   const parts: BoardParts = {
-    card: cardParts,
-    discovery: createDiscovery(),
-    startKubelet,
+    ...base,
     startEtcd: async (options) => {
-      const etcd = await startEtcd({ ...options, programs });
+      const etcd = await base.startEtcd(options);
       etcds.add(etcd);
       void etcd.exited.then(() => etcds.delete(etcd));
       return etcd;
     },
     startApiServer: async (options) => {
-      const server = await startApiServer({ ...options, programs });
+      const server = await base.startApiServer(options);
       const { material } = options;
       const workloads = await startWorkloads({ material, folder: join(options.folder, 'workloads'), address: material.address, programs });
       return withWorkloads(server, workloads);

@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { FirstlightError, ManyErrors, type Where } from '../../lib/errors.ts';
+import { FirstlightError, isAbort, ManyErrors, type Where } from '../../lib/errors.ts';
 
 /** How an error is told to a person: code and what happened, where, the cause, what to do. No stack for coded errors. */
 export function errorFrame(error: unknown, hide: (text: string) => string, folder: string): string {
@@ -7,6 +7,7 @@ export function errorFrame(error: unknown, hide: (text: string) => string, folde
     const parts = error.problems.map((problem) => errorFrame(problem, hide, folder).trimEnd());
     return `${parts.join('\n\n')}\n\n✖ ${error.code}  ${hide(error.message)}\n  → ${hide(error.hint)}\n`;
   }
+  if (!(error instanceof FirstlightError) && isAbort(error)) return '✖ E_ABORTED  stopped\n  → Run the same command again: it goes on from what is done.\n';
   if (!(error instanceof FirstlightError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `✖ E_INTERNAL  ${hide(text)}\n  → This is a fault of firstlight: please report it.\n`;
