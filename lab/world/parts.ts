@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ApiServer } from '../kubernetes/api-server.ts';
 import type { Etcd } from '../kubernetes/etcd.ts';
-import { startWorkloads } from '../kubernetes/workloads.ts';
+import { startWorkloads, type Workloads } from '../kubernetes/workloads.ts';
 import { createBoardParts } from '../pi/parts.ts';
 import type { BoardParts } from '../pi/types.ts';
 
@@ -11,6 +11,7 @@ export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlyS
 /** Makes the parts. `programs` are absolute paths by name. */
 export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
   const etcds = new Set<Etcd>();
+  let running = false;
   const base = createBoardParts(programs);
   const parts: BoardParts = {
     ...base,
@@ -22,20 +23,22 @@ export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
     },
     startApiServer: async (options) => {
       const server = await base.startApiServer(options);
+      if (running) return server;
+      running = true;
       const { material } = options;
       const workloads = await startWorkloads({ material, folder: join(options.folder, 'workloads'), address: material.address, programs });
-      return withWorkloads(server, workloads);
+      return withWorkloads(server, workloads, () => { running = false; });
     },
   };
   return { parts, etcds };
 }
 
-/** The workloads of a cluster end with its API server: nothing runs in a cluster whose only control plane lost power. */
-function withWorkloads(server: ApiServer, workloads: Awaited<ReturnType<typeof startWorkloads>>): ApiServer {
+/** The workloads of a cluster run once, beside its first API server, and end with it. */
+function withWorkloads(server: ApiServer, workloads: Workloads, ended: () => void): ApiServer {
   return {
     ...server,
-    stop: async () => { await workloads.stop(); await server.stop(); },
-    kill: async () => { await Promise.all([workloads.kill(), server.kill()]); },
+    stop: async () => { await workloads.stop(); ended(); await server.stop(); },
+    kill: async () => { await Promise.all([workloads.kill(), server.kill()]); ended(); },
   };
 }
 

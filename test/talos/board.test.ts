@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { waitFor } from '../../lib/conditions.ts';
+import type { ApiServer } from '../../lab/kubernetes/api-server.ts';
 import { createBoard } from '../../lab/pi/board.ts';
 import { createBoardParts } from '../../lab/pi/parts.ts';
 import { bootstrapDecision } from '../../talos/bootstrap-decision.ts';
@@ -25,6 +26,9 @@ import { exampleCluster, exampleNode } from './example.ts';
 
 const NONCE = '0badcafe';
 
+/** An API server that never becomes ready. */
+const absentApiServer: ApiServer = { pid: () => undefined, url: '', ready: new Promise(() => {}), client: undefined as never, log: '', stop: async () => {}, kill: async () => {} };
+
 test('one board, from its card to a running etcd, through the real talosctl', { timeout: 120_000 }, async () => {
   const maker = testHost();
   const [mine, other] = [await ageKey(maker, 'mine'), await ageKey(maker, 'other')];
@@ -38,7 +42,7 @@ test('one board, from its card to a running etcd, through the real talosctl', { 
     secrets: { recipients: [{ name: 'cluster', role: 'cluster', key: mine.recipient }, { name: 'owner', role: 'owner', key: other.recipient }] },
   });
   // Real etcd; the API server is not needed here.
-  const parts = { ...createBoardParts(toolPrograms()), card: memoryCards(maker.scratch), startApiServer: () => new Promise<never>(() => {}) };
+  const parts = { ...createBoardParts(toolPrograms()), card: memoryCards(maker.scratch), startApiServer: async () => absentApiServer };
   await parts.card.writeMeta('card', new Map([[STAMP_KEY, encodeStamp({ cluster: 'gandalf', node: 'cp-1', nonce: NONCE })]]));
   const board = createBoard({ mac: node.mac, dhcpAddress: '127.77.3.201', cardPath: 'card', parts, folder: join(maker.scratch, 'board'), bootMs: 50 });
   const settled = (kind: Identity['kind'], address: string, talosconfigPath: string) => waitFor({
