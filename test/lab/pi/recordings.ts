@@ -50,7 +50,9 @@ const SAME: readonly (readonly [RegExp, string])[] = [
   [/\d+(\.\d+)? kB/g, 'SIZE'], [/\(\d+\.\d\d%\)/g, '(N%)'], [/ \d+ +\d+ +\d+ +false +3\.\d\.\d +3\.\d\.\d/g, ' N N N false 3.x 3.x'],
   [/\(\d+ bytes\)/g, '(N bytes)'], [/hash [0-9a-f]+, revision \d+, total keys \d+, total size \d+/g, 'hash H, revision N, total keys N, total size N'], [/\d+ +RUNNING/g, 'N RUNNING'],
   [/\b(eth0|end0)\b/g, 'LINK'], [/\b(vda|mmcblk0)\b/g, 'DISK'], [/\bline \d+: cannot/g, 'line N: cannot'], [/"ADDRESS","ADDRESS"/g, '"ADDRESS"'], [/\b[0-9a-f]{16}\b/g, 'MEMBER'], [/\b\d{17,20}\b/g, 'MEMBER'], [/\b[0-9a-f]{32}\b/g, 'MACHINE'], [/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID'], [/\b[0-9A-Za-z]{42,44}(?=$|\n|")/gm, 'IDENTITY'], [/ +/g, ' '],
-[/Signal received, aborting.*\n/g, ''], [/ $/gm, ''],
+  [/Signal received, aborting.*\n/g, ''],
+  // Said only where talosctl's own deadline falls into a call and not between two.
+  [/waiting for [a-z ]+: rpc error: code = DeadlineExceeded desc = context deadline exceeded\n/g, ''], [/ $/gm, ''],
 ];
 
 /** Text without what differs between two machines of the same make: addresses, ids, times, widths of columns. */
