@@ -2,6 +2,8 @@ import { problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import { cardsHolding } from '../nodes/cards/compare.ts';
 import { inspectCard } from '../nodes/cards/inspect.ts';
+import { cardCandidates } from '../nodes/cards/prove.ts';
+import { size } from '../nodes/cards/rules.ts';
 import type { CardContents } from '../nodes/cards/types.ts';
 import type { ClusterNode } from '../nodes/cluster.ts';
 import type { Image } from '../talos/image.ts';
@@ -31,8 +33,7 @@ export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly Cl
  * Asks before a card with something on it is overwritten: the person types the node's name. No question for a blank card, nor
  * for an unused one of the same node. Throws `E_CARD_KEPT` on any other answer, `E_NOBODY` where nobody can answer.
  */
-export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode): Promise<void> {
-  const device = deviceOf(node);
+export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode, device: string): Promise<void> {
   const card = await inspectCard(device);
   if (card.kind === 'missing' || card.kind === 'blank') return;
   const stamp = card.kind === 'talos' ? parseStamp(card.meta.get(STAMP_KEY)) : undefined;
@@ -45,10 +46,29 @@ export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode
     'Put another card into the reader, or answer with the node’s name.', { where: { node: node.name } });
 }
 
-/** The reader or file named for a node's card. Throws `E_CARD_UNNAMED`. */
-export function deviceOf(node: ClusterNode): string {
-  if (node.card?.device) return node.card.device;
-  throw problem('E_CARD_UNNAMED', `no card is named for ${node.name}`, 'Set nodes[].card.device in cluster.yaml to the reader (/dev/disk/by-id/…).', { where: { node: node.name } });
+/** A card to write: its device, and its serial where one is known. */
+export type ChosenCard = { readonly device: string; readonly serial?: string };
+
+/**
+ * The card to write for a node: the one the inventory names; else the person puts it in and chooses among the disks that may be
+ * a card, whose serial is then proven again before the first byte. Throws `E_CARD_MISSING` where there is none,
+ * `E_CARD_UNCHOSEN` for an answer that names none of them, `E_NOBODY` where nobody can answer.
+ */
+export async function chooseCard(host: Host, node: ClusterNode): Promise<ChosenCard> {
+  const { device, serial } = node.card ?? {};
+  if (device !== undefined) return { device, ...(serial === undefined ? {} : { serial }) };
+  await host.ask({ code: 'card.ready', text: `Put the card for ${node.name} into the reader and press Enter.` });
+  const candidates = await cardCandidates(host);
+  const where = { where: { node: node.name } };
+  if (candidates.length === 0) {
+    throw problem('E_CARD_MISSING', `no disk of this machine may be written as the card of ${node.name}`,
+      'Put the card into a reader, or name it in cluster.yaml: nodes[].card.device.', where);
+  }
+  const list = candidates.map((one) => `  ${one.device}  ${size(one.bytes)}  ${one.model || 'no name'}  ${one.serial || 'no serial'}`).join('\n');
+  const answer = await host.ask({ code: 'card.choose', text: `What may be a card:\n${list}\nType the device that is the card of ${node.name}; all of it will be overwritten:` });
+  const chosen = candidates.find((one) => one.device === answer);
+  if (!chosen) throw problem('E_CARD_UNCHOSEN', `no card was chosen for ${node.name}`, 'Run again and type one of the devices shown, or name it in cluster.yaml.', where);
+  return { device: chosen.device, ...(chosen.serial === '' ? {} : { serial: chosen.serial }) };
 }
 
 /** Talos makes STATE when it first gets a config (siderolabs/talos:internal/app/machined/pkg/controllers/block). */

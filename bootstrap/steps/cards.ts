@@ -6,7 +6,7 @@ import { setPower } from '../../nodes/power.ts';
 import type { Image } from '../../talos/image.ts';
 import { cardKeys } from '../../talos/stamp.ts';
 import { locateQuietly, type Neighbours } from '../boards.ts';
-import { askToOverwrite, deviceOf, nodesWithCard } from '../cards.ts';
+import { askToOverwrite, chooseCard, nodesWithCard, type ChosenCard } from '../cards.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 import { switchPassword } from './boards.ts';
@@ -39,9 +39,15 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
       const image = await openImage(facts, host);
       for (const [index, round] of rounds(nodes).entries()) {
         const names = round.map((node) => node.name).join(', ');
-        if (index > 0) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names}) and press Enter.` });
-        for (const node of round) await askToOverwrite(facts, host, node);
-        await writeCards(host, { image, targets: round.map((node) => targetOf(facts, node, image)) });
+        const named = round.every((node) => node.card?.device !== undefined);
+        if (index > 0 && named) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names}) and press Enter.` });
+        const targets = [];
+        for (const node of round) {
+          const card = await chooseCard(host, node);
+          await askToOverwrite(facts, host, node, card.device);
+          targets.push(targetOf(facts, node, card, image));
+        }
+        await writeCards(host, { image, targets });
         for (const node of round) proven.add(node.name);
       }
       await host.ask({ code: 'cards.insert', text: `Put the cards into the boards (${nodes.map((node) => node.name).join(', ')}) and press Enter.`, fallback: 'done' });
@@ -57,17 +63,19 @@ async function darken(facts: Facts, host: Host, nodes: readonly ClusterNode[]): 
   for (const node of nodes) if (node.port !== undefined) await setPower(host, power, password, node.port, 'off');
 }
 
-function targetOf(facts: Facts, node: ClusterNode, image: Image) {
+function targetOf(facts: Facts, node: ClusterNode, card: ChosenCard, image: Image) {
   const stamp = { cluster: facts.cluster.name, node: node.name, nonce: randomBytes(16).toString('hex') };
   const meta = cardKeys(stamp, { schematic: facts.schematic.id, version: facts.cluster.talos.version, rawSha256: image.rawSha256 });
-  return { node: node.name, device: deviceOf(node), meta, ...(node.card?.serial === undefined ? {} : { serial: node.card.serial }) };
+  return { node: node.name, meta, ...card };
 }
 
-/** Nodes whose cards can be written at once: all with devices of their own; a shared reader takes them in turn. */
+/** Nodes whose cards can be written at once: all with devices of their own; a shared or unnamed reader takes them in turn. */
 function rounds(nodes: readonly ClusterNode[]): ClusterNode[][] {
   const result: ClusterNode[][] = [];
   for (const node of nodes) {
-    const free = result.find((round) => round.every((other) => deviceOf(other) !== deviceOf(node)));
+    const device = node.card?.device;
+    const free = device === undefined ? undefined
+      : result.find((round) => round.every((other) => other.card?.device !== undefined && other.card.device !== device));
     if (free) free.push(node);
     else result.push([node]);
   }

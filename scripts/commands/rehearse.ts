@@ -56,6 +56,7 @@ async function holdOpen(session: Session, world: World, facts: Facts): Promise<v
   const { host } = session;
   session.view.say(accessText(facts.cluster, session.programs, {
     KUBECONFIG: facts.kubeconfig, TALOSCONFIG: await facts.talosconfig(host), ...world.etcdSettings(),
+    SOPS_AGE_KEY_FILE: world.environment['SOPS_AGE_KEY_FILE'] ?? '',
   }));
   session.view.say('Held open. Ctrl+C ends it and removes everything.');
   if (!host.signal.aborted) await once(host.signal, 'abort');

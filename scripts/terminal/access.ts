@@ -16,6 +16,7 @@ export function accessText(cluster: Cluster, programs: ReadonlyMap<string, strin
     '  kubectl get nodes',
     ...(cluster.gitops ? ['  flux get all'] : []),
     ...(settings['ETCDCTL_ENDPOINTS'] ? ['  etcdctl member list'] : []),
+    `  firstlight status ${cluster.folder}`,
     '',
   ].join('\n');
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { createMask } from '../../lib/masking.ts';
 import { createRunner } from '../../lib/process.ts';
-import { toolPrograms } from '../support/host.ts';
+import { toolPrograms, toolsFolder } from '../support/host.ts';
 import { argvSampler, processesNaming, until } from '../support/processes.ts';
 
 // The main job as a person types it, in a process of its own with its own temporary folders.
@@ -17,6 +17,7 @@ import { argvSampler, processesNaming, until } from '../support/processes.ts';
 const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'firstlight-gandalf-'));
 const [temporary, runtime] = [join(home, 'tmp'), join(home, 'run')];
+const cache = join(toolsFolder(), '..', '..', '..');
 const running = new Set<ChildProcess>();
 
 before(() => [temporary, runtime].forEach((folder) => mkdirSync(folder, { mode: 0o700 })));
@@ -66,6 +67,12 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   assert.equal((await ask('etcdctl', 'member', 'list')).trim().split('\n').length, 1);
   const secret = await ask('kubectl', 'get', 'secret', '-A', '-o', 'name');
   assert.match(secret, /client-info/);
+
+  const folder = /firstlight status (\S+)/.exec(started.output())![1]!;
+  for (const command of ['check', 'status']) {
+    const told = await run({ program: process.execPath, args: [cli, command, folder, '--plain'], env: { TMPDIR: temporary, XDG_RUNTIME_DIR: runtime, XDG_CACHE_HOME: cache }, accept: 'any' });
+    assert.equal(told.exitCode, 0, `${command}: ${told.stderr}`);
+  }
 
   const seen = argv.stop();
   const secrets = await secretsOf(join(temporary, readdirSync(temporary)[0]!), settings);

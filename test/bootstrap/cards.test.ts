@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { askToOverwrite, chooseCard } from '../../bootstrap/cards.ts';
+import type { Facts } from '../../bootstrap/facts.ts';
+import type { Host, Question } from '../../lib/host.ts';
+import { createBlankCard } from '../../lab/pi/card.ts';
+import type { ClusterNode } from '../../nodes/cluster.ts';
+import { testHost } from '../support/host.ts';
+
+const node: ClusterNode = { name: 'w-1', role: 'worker', mac: 'dc:a6:32:00:00:21', address: '127.1.2.21', proof: 'stamp', labels: {} };
+const card = { path: '/dev/sdz', type: 'disk', size: 63_864_569_856, ro: false, rm: true, hotplug: true, tran: 'usb', subsystems: 'block:scsi:usb:pci', model: 'STORAGE DEVICE', serial: '0x1b2c', mountpoints: [null] };
+const system = { path: '/dev/nvme0n1', type: 'disk', size: 512e9, ro: false, rm: false, tran: 'nvme', mountpoints: ['/'] };
+
+/** A host whose lsblk (an executable on PATH) shows these disks and whose person gives these answers. */
+function desk(disks: readonly object[], answers: readonly string[]) {
+  const base = testHost();
+  const path = join(base.scratch, 'lsblk');
+  writeFileSync(path, `#!/bin/sh\ncat <<'EOF'\n${JSON.stringify({ blockdevices: disks })}\nEOF\n`);
+  chmodSync(path, 0o755);
+  base.environment['PATH'] = `${base.scratch}:${base.environment['PATH']}`;
+  const asked: Question[] = [];
+  const left = [...answers];
+  const host: Host = { ...base, ask: async (question) => { asked.push(question); return left.shift() ?? ''; } };
+  return { host, asked, base };
+}
+
+test('a node whose card is named is not asked about', async () => {
+  const { host, asked, base } = desk([], []);
+  assert.deepEqual(await chooseCard(host, { ...node, card: { device: '/dev/disk/by-id/x', serial: 's' } }), { device: '/dev/disk/by-id/x', serial: 's' });
+  assert.equal(asked.length, 0);
+  base.remove();
+});
+
+test('otherwise the person chooses among what may be a card, and no other disk is offered', async () => {
+  const { host, asked, base } = desk([system, card], ['', '/dev/sdz']);
+  assert.deepEqual(await chooseCard(host, node), { device: '/dev/sdz', serial: '0x1b2c' });
+  assert.match(asked[1]!.text, /\/dev\/sdz {2}63\.9 GB {2}STORAGE DEVICE {2}0x1b2c/);
+  assert.doesNotMatch(asked[1]!.text, /nvme/);
+  assert.ok(asked.every((question) => question.fallback === undefined), 'nothing is overwritten by a default answer');
+  base.remove();
+});
+
+test('an answer that names no candidate, and a desk without a card, are refused', async () => {
+  const other = desk([system, card], ['', '/dev/nvme0n1']);
+  await assert.rejects(chooseCard(other.host, node), { code: 'E_CARD_UNCHOSEN', where: { node: 'w-1' } });
+  other.base.remove();
+  const none = desk([system], ['']);
+  await assert.rejects(chooseCard(none.host, node), { code: 'E_CARD_MISSING', where: { node: 'w-1' } });
+  none.base.remove();
+});
+
+test('a card with something on it is overwritten only by the node’s name', async () => {
+  const facts = { cluster: { name: 'gandalf' } } as Facts;
+  for (const [answers, kept] of [[['w-1'], false], [['yes'], true]] as const) {
+    const { host, asked, base } = desk([], answers);
+    const path = join(base.scratch, 'card.img');
+    await createBlankCard(path, 8e9);
+    await askToOverwrite(facts, host, node, path);
+    assert.equal(asked.length, 0, 'a blank card needs no question');
+    writeFileSync(path, 'a person’s photographs', { flag: 'r+' });
+    const work = askToOverwrite(facts, host, node, path);
+    if (kept) await assert.rejects(work, { code: 'E_CARD_KEPT', where: { node: 'w-1' } });
+    else await work;
+    assert.equal(asked.length, 1);
+    base.remove();
+  }
+});
