@@ -1,8 +1,9 @@
-import { waitFor } from '../../lib/conditions.ts';
+import { waitFor, type Look } from '../../lib/conditions.ts';
 import { FirstlightError, problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import { readLock, updateLock } from '../../lib/lock-file.ts';
 import { bootstrapDecision, type BootstrapDecision } from '../../talos/bootstrap-decision.ts';
+import { lookThrough } from '../../talos/errors.ts';
 import { observeEtcd } from '../../talos/etcd.ts';
 import { bootstrapEtcd, etcdMembers } from '../../talos/talosctl-etcd.ts';
 import type { Facts } from '../facts.ts';
@@ -20,21 +21,15 @@ export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: num
     needs,
     danger: 'etcd is bootstrapped once in the life of a cluster.',
     async observe(host) {
-      const decision = await decide(facts, host);
-      if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
-      if (decision.kind === 'wait') return { state: 'needed', why: decision.reason };
-      if (decision.kind === 'bootstrap') return { state: 'needed', why: `no control plane has an etcd; ${decision.node} is first` };
-      const members = await missingMembers(facts, host, decision.node);
-      if (members.waiting) return { state: 'needed', why: members.waiting };
-      if (!(await readLock(facts.lockFile)).etcd?.finished) return { state: 'needed', why: 'it runs; to be recorded as bootstrapped' };
-      return { state: 'done', detail: members.told };
+      const seen = await lookThrough(() => look(facts, host));
+      return seen.met ? { state: 'done', detail: seen.value } : { state: 'needed', why: seen.seen };
     },
     async act(host) {
       await waitFor({
         name: 'etcd runs with every control plane as a voting member',
         deadlineMs, everyMs: 500,
         hint: 'Look at `talosctl service etcd` and `talosctl logs etcd` on the control planes.',
-        look: () => advance(facts, host),
+        look: () => lookThrough(() => advance(facts, host)),
       }, host);
       const { node } = await decide(facts, host) as { readonly node: string };
       await updateLock(facts.lockFile, { etcd: { node: (await readLock(facts.lockFile)).etcd?.node ?? node, finished: true } });
@@ -42,14 +37,26 @@ export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: num
   };
 }
 
-/** One look, and the bootstrap itself where that look says so. */
-async function advance(facts: Facts, host: Host) {
+/** One look that changes nothing; met with the members told when all is there and recorded. */
+async function look(facts: Facts, host: Host): Promise<Look<string>> {
   const decision = await decide(facts, host);
   if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
-  if (decision.kind === 'wait') return { met: false as const, seen: decision.reason };
+  if (decision.kind === 'wait') return { met: false, seen: decision.reason };
+  if (decision.kind === 'bootstrap') return { met: false, seen: `no control plane has an etcd; ${decision.node} is first` };
+  const members = await missingMembers(facts, host, decision.node);
+  if (members.waiting) return { met: false, seen: members.waiting };
+  if (!(await readLock(facts.lockFile)).etcd?.finished) return { met: false, seen: 'it runs; to be recorded as bootstrapped' };
+  return { met: true, value: members.told };
+}
+
+/** One look, and the bootstrap itself where that look says so. */
+async function advance(facts: Facts, host: Host): Promise<Look<boolean>> {
+  const decision = await decide(facts, host);
+  if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
+  if (decision.kind === 'wait') return { met: false, seen: decision.reason };
   if (decision.kind === 'done') {
     const { waiting } = await missingMembers(facts, host, decision.node);
-    return waiting ? { met: false as const, seen: waiting } : { met: true as const, value: true };
+    return waiting ? { met: false, seen: waiting } : { met: true, value: true };
   }
   await updateLock(facts.lockFile, { etcd: { node: decision.node } });
   host.emit({ code: 'intent.bootstrap', node: decision.node, message: `bootstrap etcd on ${decision.node}` });
@@ -57,7 +64,7 @@ async function advance(facts: Facts, host: Host) {
     if (error instanceof FirstlightError && ['E_TALOS_NOT_READY', 'E_TALOS_ALREADY'].includes(error.code)) return;
     throw error;
   });
-  return { met: false as const, seen: `${decision.node} was told to bootstrap` };
+  return { met: false, seen: `${decision.node} was told to bootstrap` };
 }
 
 async function decide(facts: Facts, host: Host): Promise<BootstrapDecision> {
