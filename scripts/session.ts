@@ -63,7 +63,7 @@ export function openSession(options: CommonOptions): Session {
     host: {
       emit, fetch: globalThis.fetch, clock, signal: abort.signal, mask, scratch: scratch.path, cache,
       run: createRunner({ programs, environment, signal: abort.signal, mask }),
-      ask: async (question) => await session.answer(question) ?? await ask(question, options.yes === true, abort.signal),
+      ask: async (question) => await session.answer(question) ?? await view.aside(() => ask(question, options.yes === true, abort.signal)),
     },
     record(folder) {
       journal = openJournal(folder, clock, mask);

@@ -33,6 +33,7 @@ export function plainView(write: (text: string) => void, now: () => number): Vie
       }
     },
     say: (text) => write(`${text}\n`),
+    aside: (talk) => talk(),
     end: async () => {},
   };
 }
@@ -44,6 +45,7 @@ export function jsonView(write: (text: string) => void, now: () => number): View
     begin: (steps) => put({ code: 'run.steps', data: { steps: steps.map(({ id, title, node, needs }) => ({ id, title, node, needs })) } }),
     handle: put,
     say: (message) => put({ code: 'say', message }),
+    aside: (talk) => talk(),
     end: async () => {},
   };
 }

@@ -8,6 +8,8 @@ export type View = {
   handle(event: RunEvent): void;
   /** A line of the story outside any step. */
   say(line: string): void;
+  /** Sets the drawing aside while a person is talked to. */
+  aside<T>(talk: () => Promise<T>): Promise<T>;
   /** Ends the drawing, so that other text may be written; resolves when the last frame is out. */
   end(): Promise<void>;
 };
