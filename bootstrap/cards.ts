@@ -1,5 +1,6 @@
 import { problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
+import { readLock } from '../lib/lock-file.ts';
 import { cardsHolding } from '../nodes/cards/compare.ts';
 import { inspectCard } from '../nodes/cards/inspect.ts';
 import { cardCandidates } from '../nodes/cards/prove.ts';
@@ -11,18 +12,23 @@ import { cardLacks, parseStamp, STAMP_KEY } from '../talos/stamp.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * Nodes whose card, in its reader, needs no writing: it is the node's and was used by a board (then it holds the node's state
- * and is never written again here), or it is the node's and still the image byte for byte.
+ * Nodes whose card needs no writing: in its reader it is the node's and was used by a board (then it holds the node's state and
+ * is never written again here), or is the node's and still the image byte for byte; or it is in no reader and the cluster has
+ * lived: then it is in its board, which is only late (a dead board is the rebuild's business).
  */
 export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly ClusterNode[], image: Image): Promise<ReadonlySet<string>> {
   const ready = new Set<string>();
   const fresh = new Map<string, string>();
+  const lived = (await readLock(facts.lockFile)).etcd?.finished === true;
   for (const node of nodes) {
-    if (!node.card?.device) continue;
-    const card = await inspectCard(node.card.device);
+    const card: CardContents = node.card?.device === undefined ? { kind: 'missing' } : await inspectCard(node.card.device);
+    if (card.kind === 'missing') {
+      if (lived) ready.add(node.name);
+      continue;
+    }
     if (cardLacks(card, { cluster: facts.cluster.name, node: node.name }, image.rawSha256) !== undefined) continue;
     if (wasUsed(card)) ready.add(node.name);
-    else fresh.set(node.card.device, node.name);
+    else fresh.set(node.card!.device!, node.name);
   }
   if (fresh.size === 0) return ready;
   for (const device of await cardsHolding(host, [...fresh.keys()], image)) ready.add(fresh.get(device)!);
@@ -56,8 +62,9 @@ export type ChosenCard = { readonly device: string; readonly serial?: string };
  */
 export async function chooseCard(host: Host, node: ClusterNode): Promise<ChosenCard> {
   const { device, serial } = node.card ?? {};
+  const there = device !== undefined && (await inspectCard(device)).kind !== 'missing';
+  if (!there) await host.ask({ code: 'card.ready', text: `Put the card for ${node.name} into the reader and press Enter.` });
   if (device !== undefined) return { device, ...(serial === undefined ? {} : { serial }) };
-  await host.ask({ code: 'card.ready', text: `Put the card for ${node.name} into the reader and press Enter.` });
   const candidates = await cardCandidates(host);
   const where = { where: { node: node.name } };
   if (candidates.length === 0) {

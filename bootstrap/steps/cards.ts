@@ -35,7 +35,6 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
     },
     async act(host) {
       const nodes = await lacking(host);
-      await darken(facts, host, nodes);
       const image = await openImage(facts, host);
       for (const [index, round] of rounds(nodes).entries()) {
         const names = round.map((node) => node.name).join(', ');
@@ -47,6 +46,7 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
           await askToOverwrite(facts, host, node, card.device);
           targets.push(targetOf(facts, node, card, image));
         }
+        await darken(facts, host, round);
         await writeCards(host, { image, targets });
         for (const node of round) proven.add(node.name);
       }

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { askToOverwrite, chooseCard } from '../../bootstrap/cards.ts';
+import { askToOverwrite, chooseCard, nodesWithCard } from '../../bootstrap/cards.ts';
 import type { Facts } from '../../bootstrap/facts.ts';
 import type { Host, Question } from '../../lib/host.ts';
+import { updateLock } from '../../lib/lock-file.ts';
 import { createBlankCard } from '../../lab/pi/card.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
+import type { Image } from '../../talos/image.ts';
 import { testHost } from '../support/host.ts';
 
 const node: ClusterNode = { name: 'w-1', role: 'worker', mac: 'dc:a6:32:00:00:21', address: '127.1.2.21', proof: 'stamp', labels: {} };
@@ -26,10 +28,25 @@ function desk(disks: readonly object[], answers: readonly string[]) {
   return { host, asked, base };
 }
 
-test('a node whose card is named is not asked about', async () => {
-  const { host, asked, base } = desk([], []);
-  assert.deepEqual(await chooseCard(host, { ...node, card: { device: '/dev/disk/by-id/x', serial: 's' } }), { device: '/dev/disk/by-id/x', serial: 's' });
-  assert.equal(asked.length, 0);
+test('a card that is named is asked for only where it is not in its reader', async () => {
+  const { host, asked, base } = desk([], ['']);
+  const device = join(base.scratch, 'card.img');
+  assert.deepEqual(await chooseCard(host, { ...node, card: { device, serial: 's' } }), { device, serial: 's' });
+  assert.deepEqual(asked.map((question) => question.code), ['card.ready']);
+  await createBlankCard(device, 8e9);
+  assert.deepEqual(await chooseCard(host, { ...node, card: { device } }), { device });
+  assert.equal(asked.length, 1);
+  base.remove();
+});
+
+test('a card in no reader is to be written before the cluster’s first life, and never after it', async () => {
+  const { host, base } = desk([], []);
+  const facts = { cluster: { name: 'gandalf' }, lockFile: join(base.scratch, 'firstlight.lock.yaml') } as Facts;
+  assert.deepEqual([...await nodesWithCard(facts, host, [node], {} as Image)], []);
+  await updateLock(facts.lockFile, { etcd: { node: 'cp-1' } });
+  assert.deepEqual([...await nodesWithCard(facts, host, [node], {} as Image)], []);
+  await updateLock(facts.lockFile, { etcd: { node: 'cp-1', finished: true } });
+  assert.deepEqual([...await nodesWithCard(facts, host, [node], {} as Image)], ['w-1']);
   base.remove();
 });
 
