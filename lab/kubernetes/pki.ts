@@ -53,8 +53,7 @@ export async function issue(ca: KeyPair, request: CertificateRequest): Promise<K
       ...alternativeNames(request.sans ?? []),
     ],
   } as Parameters<typeof x509.X509CertificateGenerator.create>[0]);
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  return { crt: `${certificate.toString('pem')}\n`, key: x509.PemConverter.encode(key, 'PRIVATE KEY') + '\n' };
+  return { crt: `${certificate.toString('pem')}\n`, key: await privatePem(keys.privateKey) };
 }
 
 function distinguishedName(request: CertificateRequest): x509.JsonName {
@@ -83,4 +82,9 @@ function signingAlgorithm(key: KeyObject): SigningAlgorithm {
 export async function authorityKeyId(ca: x509.X509Certificate): Promise<x509.Extension> {
   const own = ca.getExtension(x509.SubjectKeyIdentifierExtension);
   return own ? new x509.AuthorityKeyIdentifierExtension(own.keyId) : x509.AuthorityKeyIdentifierExtension.create(ca.publicKey);
+}
+
+/** A private key in PKCS#8 as PEM, with a newline at its end. */
+export async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
+  return `${x509.PemConverter.encode(Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)), 'PRIVATE KEY')}\n`;
 }

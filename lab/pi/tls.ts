@@ -6,7 +6,7 @@ import {
   BasicConstraintsExtension, SubjectKeyIdentifierExtension,
   type Extension, type JsonGeneralName,
 } from '@peculiar/x509';
-import { authorityKeyId } from '../kubernetes/pki.ts';
+import { authorityKeyId, privatePem } from '../kubernetes/pki.ts';
 import type { KeyPair } from '../kubernetes/types.ts';
 
 type Key = webcrypto.CryptoKey;
@@ -44,11 +44,6 @@ async function signerOf(pem: string): Promise<{ key: Key; algorithm: { name: str
     : node.asymmetricKeyType === 'ec' ? { ...P256, namedCurve: node.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'P-384' : 'P-256' }
       : { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
   return { key: await crypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']), algorithm };
-}
-
-async function pemOf(key: Key): Promise<string> {
-  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key)).toString('base64');
-  return `-----BEGIN PRIVATE KEY-----\n${der.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
 
 function subjectOf(spec: CertificateSpec): string {
@@ -95,7 +90,7 @@ export async function issue(ca: KeyPair, spec: CertificateSpec): Promise<KeyPair
     signingAlgorithm: signer.algorithm, publicKey: keys.publicKey, signingKey: signer.key,
     extensions: await extensionsOf(spec, authority),
   });
-  return { crt: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) };
+  return { crt: `${certificate.toString('pem')}\n`, key: await privatePem(keys.privateKey) };
 }
 
 /** A CA of one's own, for maintenance mode (its certificate is never sent) and for tests. */
@@ -110,7 +105,7 @@ export async function createAuthority(organisation: string | undefined, hours: n
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { crt: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) };
+  return { crt: `${certificate.toString('pem')}\n`, key: await privatePem(keys.privateKey) };
 }
 
 /** A certificate request (PEM) and the key it is for, as a worker sends to trustd. */
@@ -119,7 +114,7 @@ export async function createRequest(spec: CertificateSpec): Promise<{ readonly c
   const request = await Pkcs10CertificateRequestGenerator.create({
     name: subjectOf(spec), keys, signingAlgorithm: ED25519, extensions: [new SubjectAlternativeNameExtension(alternativeNames(spec))],
   });
-  return { csr: `${request.toString('pem')}\n`, key: await pemOf(keys.privateKey) };
+  return { csr: `${request.toString('pem')}\n`, key: await privatePem(keys.privateKey) };
 }
 
 /** Signs a certificate request for a server, never for a client (siderolabs/talos:internal/app/trustd). Throws on a request that is none. */

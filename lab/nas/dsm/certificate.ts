@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createHash } from 'node:crypto';
 import { cryptoProvider, IP, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import { privatePem } from '../../kubernetes/pki.ts';
 import type { NasCertificate } from '../types.ts';
 
 /** A self-signed certificate as a fresh DSM has one: ECDSA P-256, a year long, for its address. */
@@ -14,8 +15,7 @@ export async function selfSigned(address: string): Promise<NasCertificate> {
     notBefore: new Date(now - 3_600_000), notAfter: new Date(now + 365 * 86_400_000),
     extensions: [new SubjectAlternativeNameExtension([{ type: IP, value: address }])],
   });
-  const key = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  return { cert: made.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${key.match(/.{1,64}/g)?.join('\n') ?? ''}\n-----END PRIVATE KEY-----\n` };
+  return { cert: made.toString('pem'), key: await privatePem(keys.privateKey) };
 }
 
 /** SHA-256 of a PEM certificate, hex. */
