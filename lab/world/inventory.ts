@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { writeWhole } from '../../lib/files.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import type { AddressPlan } from './addresses.ts';
@@ -18,33 +18,35 @@ export type Replacements = {
   readonly recipients: readonly string[];
 };
 
+type Plain = { [key: string]: Plain | Plain[] | unknown };
+
 /**
  * Rewrites a copied `cluster.yaml` in place for the lab: same nodes, roles, MACs, versions and LUNs; other addresses, ports,
- * host keys and recipients. What the inventory lacks stays lacking.
+ * host keys and recipients. What the inventory lacks stays lacking. The API's endpoint becomes the first control plane: the lab
+ * has neither names nor a virtual IP.
  */
 export async function rewriteInventory(folder: string, cluster: Cluster, plan: AddressPlan, to: Replacements): Promise<void> {
   const path = join(folder, 'cluster.yaml');
-  const document = parseDocument(plan.text(await readFile(path, 'utf8')));
-  const set = (at: readonly (string | number)[], value: unknown): void => document.setIn(at, value);
-  set(['network', 'subnet'], plan.subnet);
-  set(['talos', 'factory'], to.factory);
-  cluster.nodes.forEach((node, index) => set(['nodes', index, 'card'], document.createNode({ device: to.cards.get(node.name) })));
-  if (cluster.power) {
-    set(['switch', 'sshPort'], plan.port(cluster.power.sshPort));
-    set(['switch', 'hostKey'], to.switchHostKey);
-  }
+  const file = parse(await readFile(path, 'utf8')) as Plain & { nodes: Plain[]; network: Plain; talos: Plain; secrets: { recipients: Plain[] } };
+  const first = cluster.nodes.find((node) => node.role === 'control plane')!;
+  const { network } = cluster;
+  Object.assign(file.network, {
+    subnet: plan.subnet, gateway: plan.host(network.gateway), dns: network.dns.map(plan.host), ntp: network.ntp.map(plan.host),
+    endpoint: `https://${plan.host(first.address)}:${new URL(network.endpoint).port}`,
+  });
+  file.talos['factory'] = to.factory;
+  cluster.nodes.forEach((node, index) => Object.assign(file.nodes[index]!, { address: plan.host(node.address), card: { device: to.cards.get(node.name) } }));
+  if (cluster.power) Object.assign(file['switch'] as Plain, { address: plan.host(cluster.power.address), sshPort: plan.port(cluster.power.sshPort), hostKey: to.switchHostKey });
   if (cluster.nas) {
-    set(['nas', 'port'], plan.port(cluster.nas.port));
-    set(['nas', 'iscsiPort'], plan.port(cluster.nas.iscsiPort));
-    if (cluster.nas.https) set(['nas', 'certificate'], to.nasCertificate);
+    Object.assign(file['nas'] as Plain, {
+      address: plan.host(cluster.nas.address), port: plan.port(cluster.nas.port), iscsiPort: plan.port(cluster.nas.iscsiPort),
+      ...(cluster.nas.https ? { certificate: to.nasCertificate } : {}),
+    });
   }
   if (cluster.gitops) {
-    const url = new URL(plan.text(cluster.gitops.url));
-    url.port = String(plan.port(Number(url.port || 22)));
-    url.pathname = to.gitPath;
-    set(['gitops', 'url'], url.href);
-    set(['gitops', 'hostKey'], to.gitHostKey);
+    const { hostname, port, username } = new URL(cluster.gitops.url);
+    Object.assign(file['gitops'] as Plain, { url: `ssh://${username || 'git'}@${plan.host(hostname)}:${plan.port(Number(port || 22))}${to.gitPath}`, hostKey: to.gitHostKey });
   }
-  to.recipients.forEach((key, index) => set(['secrets', 'recipients', index, 'key'], key));
-  await writeWhole(path, document.toString());
+  to.recipients.forEach((key, index) => Object.assign(file.secrets.recipients[index]!, { key }));
+  await writeWhole(path, stringify(file));
 }

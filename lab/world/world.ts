@@ -59,7 +59,7 @@ const FACTORY_PORT = 8480;
 /** Makes the world of an inventory. What was started before a failure is stopped again. */
 export async function createWorld(options: WorldOptions): Promise<World> {
   const { cluster, folder, host } = options;
-  const plan = planAddresses(cluster.network.subnet, randomInt(0x10000));
+  const plan = planAddresses(cluster, randomInt(0x10000));
   const closers: (() => Promise<void>)[] = [];
   const opened = async <T extends { close(): Promise<void> }>(thing: Promise<T>): Promise<T> => {
     const made = await thing;
@@ -69,18 +69,17 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
   try {
     const keys = await makeKeys(cluster.secrets.recipients, host.mask);
-    const factoryAddress = plan.address(`${cluster.network.subnet.split('.').slice(0, 3).join('.')}.254`);
-    const factory = await opened(startFactory({ address: factoryAddress, port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
+    const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const { parts, etcds } = createParts(options.programs);
     const places = await makePlaces(options, plan, parts);
     closers.push(async () => { await Promise.all(places.map(({ board }) => board.powerOff())); });
     const power = cluster.power && await opened(startSwitch({
-      address: plan.address(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
+      address: plan.host(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
       password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24,
       onPower: (port, state) => supply(cluster, places, port, state),
     }));
     const nas = cluster.nas && await opened(startNas({
-      address: plan.address(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
+      address: plan.host(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
       iscsiPort: plan.port(cluster.nas.iscsiPort), account: { user: cluster.nas.user, password: keys.nasPassword },
       volume: { path: cluster.nas.volume, bytes: 8e12 }, folder: join(folder, 'nas'),
     }));
@@ -95,7 +94,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const environment = await writeSecrets(options, keys, clusterFolder);
     if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch);
     const git = cluster.gitops && await opened(startGitHost({
-      address: plan.address(new URL(cluster.gitops.url).hostname), port: plan.port(Number(new URL(cluster.gitops.url).port || 22)), user: 'git',
+      address: plan.host(new URL(cluster.gitops.url).hostname), port: plan.port(Number(new URL(cluster.gitops.url).port || 22)), user: 'git',
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
     const hands = handsOf(cluster, places);
@@ -109,11 +108,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 async function makePlaces(options: WorldOptions, plan: AddressPlan, parts: BoardParts): Promise<Place[]> {
   const { cluster, folder } = options;
   await mkdir(join(folder, 'cards'), { recursive: true });
-  const prefix = cluster.network.subnet.split('.').slice(0, 3).join('.');
-  return Promise.all(cluster.nodes.map(async (node, index): Promise<Place> => {
+  return Promise.all(cluster.nodes.map(async (node): Promise<Place> => {
     const card = join(folder, 'cards', `${node.name}.img`);
     await createBlankCard(card);
-    const board = createBoard({ parts, mac: node.mac, dhcpAddress: plan.address(`${prefix}.${100 + index}`), folder: join(folder, 'boards', node.name) });
+    const board = createBoard({ parts, mac: node.mac, dhcpAddress: plan.free(), folder: join(folder, 'boards', node.name) });
     return { node: node.name, board, card };
   }));
 }

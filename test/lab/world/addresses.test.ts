@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, copyFileSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { planAddresses } from '../../../lab/world/addresses.ts';
+import { rewriteInventory } from '../../../lab/world/inventory.ts';
+import type { Cluster } from '../../../nodes/cluster.ts';
+import { loadCluster } from '../../../nodes/load.ts';
+
+const valid = fileURLToPath(new URL('../../inventories/valid', import.meta.url));
+const recipients = ['age1caf3fxhrt3xc2tsncsm7cmh62uk0ywvnvytvqfx8v6nc3gva7ewqlla5pf', 'age166lmqh5kfa7fxtvgt82hpy9l729guae9534tmn9xf06zyajpgqqstjnwdh'];
+
+/** Every address and host that the road would speak to. */
+function spokenTo(cluster: Cluster): string[] {
+  return [
+    ...cluster.nodes.map((node) => node.address), cluster.network.gateway, ...cluster.network.dns, ...cluster.network.ntp,
+    new URL(cluster.network.endpoint).hostname, new URL(cluster.talos.factory).hostname,
+    ...(cluster.power ? [cluster.power.address] : []), ...(cluster.nas ? [cluster.nas.address] : []), ...(cluster.gitops ? [new URL(cluster.gitops.url).hostname] : []),
+  ];
+}
+
+for (const name of readdirSync(valid)) {
+  test(`${name} rewritten for the lab is valid and names nothing but loopback`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'firstlight-inventory-'));
+    const cluster = await loadCluster(join(valid, name));
+    copyFileSync(join(valid, name), join(folder, 'cluster.yaml'));
+    const plan = planAddresses(cluster, 0x1234);
+    await rewriteInventory(folder, cluster, plan, {
+      factory: `http://${plan.free()}:8480`, cards: new Map(cluster.nodes.map((node) => [node.name, join(folder, node.name)])),
+      switchHostKey: 'SHA256:29JATVllDHrWGLxZ0Fgt8s38FdtagO6F4OCl4eP2+xo', nasCertificate: 'ab'.repeat(32),
+      gitHostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINwvvF1lNh5cZnaioeCNaiBLz55pLGL8prS+RXMYfqxS', gitPath: '/homelab.git',
+      recipients: cluster.secrets.recipients.map((recipient, index) => recipients[index] ?? recipient.key),
+    });
+    const lab = await loadCluster(folder);
+    for (const host of spokenTo(lab)) assert.match(host, /^127\.\d+\.\d+\.\d+$/);
+    assert.equal(lab.nodes.length, cluster.nodes.length);
+    assert.deepEqual(lab.nodes.map(({ name: node, mac, role }) => [node, mac, role]), cluster.nodes.map(({ name: node, mac, role }) => [node, mac, role]));
+    rmSync(folder, { recursive: true });
+  });
+}
+
+const network = { subnet: '192.168.77.0/24', gateway: '192.168.77.254', dns: [], ntp: [], endpoint: 'https://192.168.77.11:6443' };
+const node = { name: 'n', role: 'control plane', mac: 'dc:a6:32:00:00:11', address: '192.168.77.11', proof: 'stamp', labels: {} } as const;
+
+test('hosts keep the end of their address, strangers get one of their own, nobody gets another’s', () => {
+  const plan = planAddresses({ network, nodes: [node] }, 0x0102);
+  assert.equal(plan.subnet, '127.65.2.0/24');
+  assert.equal(plan.host('192.168.77.11'), '127.65.2.11');
+  const github = plan.host('github.com');
+  assert.match(github, /^127\.65\.2\.\d+$/);
+  assert.equal(plan.host('github.com'), github);
+  const given = new Set([plan.host('192.168.77.11'), plan.host('192.168.77.254'), github, plan.host('10.0.0.5'), ...Array.from({ length: 20 }, () => plan.free())]);
+  assert.equal(given.size, 24);
+  assert.deepEqual([plan.port(22), plan.port(5001)], [2222, 5001]);
+});
+
+test('a wide network keeps two numbers of each address; one wider than /16 or with no room is refused', () => {
+  const wide = planAddresses({ network: { ...network, subnet: '10.20.0.0/16', gateway: '10.20.0.1', endpoint: 'https://10.20.3.4:6443' }, nodes: [{ ...node, address: '10.20.3.4' }] }, 0x0102);
+  assert.equal(wide.subnet, '127.65.0.0/16');
+  assert.equal(wide.host('10.20.3.4'), '127.65.3.4');
+  assert.throws(() => planAddresses({ network: { ...network, subnet: '10.0.0.0/8' }, nodes: [node] }, 1), { code: 'E_LAB_SUBNET' });
+  const narrow = planAddresses({ network: { ...network, subnet: '192.168.77.8/29', gateway: '192.168.77.9', endpoint: 'https://192.168.77.11:6443' }, nodes: [node] }, 1);
+  assert.throws(() => Array.from({ length: 6 }, () => narrow.free()), { code: 'E_LAB_SUBNET' });
+});
