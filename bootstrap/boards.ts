@@ -19,23 +19,23 @@ export type Neighbours = ReadonlyMap<string, Identity>;
 const TALOS_PORT = 50_000;
 
 /**
- * One look at the whole subnet; looks that are asked for while one is under way share it. An address that is a declared
- * one is first asked with the cluster's own certificate.
+ * One look at the whole subnet; looks that are asked for while one is under way share it. Boards are asked with the cluster's
+ * own certificate, or (`stranger`) without any: then a board with a config is `foreign`, and no secrets are needed.
  */
-export function createLookout(facts: Facts): (host: Host) => Promise<Neighbours> {
+export function createLookout(facts: Facts, as: 'owner' | 'stranger' = 'owner'): (host: Host) => Promise<Neighbours> {
   let underWay: Promise<Neighbours> | undefined;
   return (host) => {
-    underWay ??= lookAround(host, facts).finally(() => { underWay = undefined; });
+    underWay ??= lookAround(host, facts, as).finally(() => { underWay = undefined; });
     return underWay;
   };
 }
 
-async function lookAround(host: Host, facts: Facts): Promise<Neighbours> {
+async function lookAround(host: Host, facts: Facts, as: 'owner' | 'stranger'): Promise<Neighbours> {
   const { cluster } = facts;
   const fixed = new Set([cluster.network.gateway, cluster.nas?.address, cluster.power?.address]);
   const addresses = subnetAddresses(cluster.network.subnet).filter((address) => !fixed.has(address));
   const answering = await discover(host, { addresses, port: TALOS_PORT, timeoutMs: 1_000 });
-  const talosconfig = await facts.talosconfig(host);
+  const talosconfig = as === 'owner' ? await facts.talosconfig(host) : undefined;
   const seen = await Promise.all(answering.map(async (address) => [address, await identify(host, cluster, address, talosconfig)] as const));
   return new Map(seen);
 }
@@ -77,7 +77,7 @@ function refuseMixups(facts: Facts, neighbours: Neighbours): void {
 }
 
 /** Whether a board in maintenance mode says it is this node, by card or by MAC: it then has to prove it wholly. */
-function claims(node: ClusterNode, identity: Extract<Identity, { kind: 'maintenance' }>): boolean {
+export function claims(node: ClusterNode, identity: Extract<Identity, { kind: 'maintenance' }>): boolean {
   const byMac = identity.macs.includes(node.mac);
   return node.proof === 'mac' ? byMac : byMac || identity.stamp?.node === node.name;
 }

@@ -35,6 +35,20 @@ export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly Cl
   return ready;
 }
 
+/** The nodes whose own card is in its reader, never used, and holds the image byte for byte. */
+export async function nodesWithFreshCard(facts: Facts, host: Host, nodes: readonly ClusterNode[], image: Image): Promise<ReadonlySet<string>> {
+  const unused = new Map<string, string>();
+  for (const node of nodes) {
+    const device = node.card?.device;
+    if (device === undefined) continue;
+    const card = await inspectCard(device);
+    const lacks = cardLacks(card, { cluster: facts.cluster.name, node: node.name }, image.rawSha256);
+    if (lacks === undefined && !wasUsed(card)) unused.set(device, node.name);
+  }
+  const same = unused.size === 0 ? [] : await cardsHolding(host, [...unused.keys()], image);
+  return new Set([...same].map((device) => unused.get(device)!));
+}
+
 /**
  * Asks before a card with something on it is overwritten: the person types the node's name. No question for a blank card, nor
  * for an unused one of the same node. Throws `E_CARD_KEPT` on any other answer, `E_NOBODY` where nobody can answer.

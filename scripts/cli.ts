@@ -5,8 +5,8 @@ import { exitCodeOf } from './terminal/exit.ts';
 import { errorFrame } from './terminal/frame.ts';
 import type { CommonOptions, Session } from './session.ts';
 
-/** What a command does: it gets a session and its own options and says the exit code (nothing means 0). */
-type Action = (session: Session, argument: string | undefined, options: Record<string, unknown>) => Promise<number | void>;
+/** What a command does: it gets a session, its first argument, its own options and all arguments, and says the exit code (nothing means 0). */
+type Action = (session: Session, argument: string | undefined, options: Record<string, unknown>, words: readonly string[]) => Promise<number | void>;
 
 const CLUSTER = 'the cluster: its folder, its cluster.yaml, or its name; left out: the only one there is, or the bundled Gandalf';
 
@@ -30,29 +30,33 @@ command('check [cluster]', 'validate the file, tools, credentials, network, swit
   async () => (await import('./commands/check.ts')).checkCommand);
 command('status [cluster]', 'what is true now', 'firstlight status gandalf --json',
   async () => (await import('./commands/status.ts')).statusCommand);
+command('flash [cluster] [node...]', 'only the cards of the named nodes: written, read back, stamped; boards are left alone', 'firstlight flash gandalf gandalf-w-2',
+  async () => (await import('./commands/flash.ts')).flashCommand);
+const card = program.command('card').description('what is on a card');
+command('inspect <device>', 'what a card is: blank, foreign, or whose Talos card with which image; only reads', 'firstlight card inspect /dev/sdb',
+  async () => (await import('./commands/card.ts')).inspectCommand, card);
 command('tools', 'fetch the programs firstlight runs (talosctl, flux, kubectl, sops, …), at their pinned versions', 'firstlight tools',
   async () => (await import('./commands/tools.ts')).toolsAction);
 
 /** Declares a command; its code is loaded only when it is called, and every one ends through the same door. */
-function command(usage: string, description: string, example: string, load: () => Promise<Action>): Command {
-  const made = program.command(usage).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+function command(usage: string, description: string, example: string, load: () => Promise<Action>, parent: Command = program): Command {
+  const made = parent.command(usage).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
   if (usage.includes('[cluster]')) made.summary(description).helpOption('-h, --help', 'help').addHelpText('after', `\n[cluster] is ${CLUSTER}.`);
   return made.action(async (...given: unknown[]) => {
     const self = given.at(-1) as Command;
-    const [argument] = self.args;
     const action = await load();
-    process.exitCode = await runCommand(action, argument, self.optsWithGlobals() as CommonOptions & Record<string, unknown>);
+    process.exitCode = await runCommand(action, self.args, self.optsWithGlobals() as CommonOptions & Record<string, unknown>);
   });
 }
 
 /** The only catch: errors become a frame (or a JSON line) and an exit code. */
-async function runCommand(action: Action, argument: string | undefined, options: CommonOptions & Record<string, unknown>): Promise<number> {
+async function runCommand(action: Action, words: readonly string[], options: CommonOptions & Record<string, unknown>): Promise<number> {
   const { openSession } = await import('./session.ts');
   const session = openSession(options);
   let failure: unknown;
   let code: number | undefined;
   try {
-    code = await action(session, argument, options) ?? 0;
+    code = await action(session, words[0], options, words) ?? 0;
   } catch (error) {
     failure = error;
   }

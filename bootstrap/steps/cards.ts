@@ -35,24 +35,35 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
     },
     async act(host) {
       const nodes = await lacking(host);
-      const image = await openImage(facts, host);
-      for (const [index, round] of rounds(nodes).entries()) {
-        const names = round.map((node) => node.name).join(', ');
-        const named = round.every((node) => node.card?.device !== undefined);
-        if (index > 0 && named) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names}) and press Enter.` });
-        const targets = [];
-        for (const node of round) {
-          const card = await chooseCard(host, node);
-          await askToOverwrite(facts, host, node, card.device);
-          targets.push(targetOf(facts, node, card, image));
-        }
-        await darken(facts, host, round);
-        await writeCards(host, { image, targets });
-        for (const node of round) proven.add(node.name);
-      }
+      await writeNodeCards(facts, host, nodes, { before: (round) => darken(facts, host, round), written: (node) => proven.add(node.name) });
       await host.ask({ code: 'cards.insert', text: `Put the cards into the boards (${nodes.map((node) => node.name).join(', ')}) and press Enter.`, fallback: 'done' });
     },
   };
+}
+
+/** What happens around the writing: before the first byte of a round, and when a node's card is proven. */
+export type Around = { readonly before: (round: readonly ClusterNode[]) => Promise<void>; readonly written: (node: ClusterNode) => void };
+
+/**
+ * Writes the cards of these nodes, those with readers of their own at once, the others in turn; asks which disk is the card
+ * where the inventory names none, and before anything is overwritten. Throws what `chooseCard`, `askToOverwrite` and `writeCards` throw.
+ */
+export async function writeNodeCards(facts: Facts, host: Host, nodes: readonly ClusterNode[], around: Around): Promise<void> {
+  const image = await openImage(facts, host);
+  for (const [index, round] of rounds(nodes).entries()) {
+    const names = round.map((node) => node.name).join(', ');
+    const named = round.every((node) => node.card?.device !== undefined);
+    if (index > 0 && named) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names}) and press Enter.` });
+    const targets = [];
+    for (const node of round) {
+      const card = await chooseCard(host, node);
+      await askToOverwrite(facts, host, node, card.device);
+      targets.push(targetOf(facts, node, card, image));
+    }
+    await around.before(round);
+    await writeCards(host, { image, targets });
+    for (const node of round) around.written(node);
+  }
 }
 
 /** A card is put into a board that is off: ports of nodes about to get one are switched off first. */

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { decodeMeta, META_BYTES } from '../../lib/adv.ts';
+import { problem } from '../../lib/errors.ts';
 import { readAt } from '../../lib/file-bytes.ts';
 import { parseGpt } from '../../lib/gpt.ts';
 import { cardProblem } from './card-errors.ts';
@@ -10,7 +11,7 @@ const MIB = 1024 * 1024;
 
 /**
  * What is on a card (block device or file), by reading only. A write that was cut leaves `blank`: the table is written last.
- * Throws `E_CARD_ACCESS`, `E_CARD_FAILED`; a card that is not in its reader is `missing`, no error.
+ * Throws `E_CARD_ACCESS`, `E_CARD_BUSY`, `E_CARD_FAILED`, `E_CARD_KIND`; a card that is not in its reader is `missing`, no error.
  */
 export async function inspectCard(device: string): Promise<CardContents> {
   try {
@@ -25,7 +26,9 @@ async function inspect(device: string): Promise<CardContents> {
   const file = await open(device, 'r');
   try {
     const found = await file.stat();
+    if (!found.isBlockDevice() && !found.isFile()) throw problem('E_CARD_KIND', `${device} is neither a block device nor a file`, 'Name the card as /dev/disk/by-id/….');
     const bytes = found.isBlockDevice() ? (await blockIdentity(device, found.rdev)).bytes : found.size;
+    if (bytes === 0) return { kind: 'missing' };
     const head = await readAt(file, 0, MIB);
     const partitions = parseGpt(head)?.partitions;
     if (!partitions) return head.every((byte) => byte === 0) ? { kind: 'blank', bytes } : { kind: 'foreign', bytes, partitions: [] };
