@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { keeperScript } from '../lib/keeper.ts';
@@ -37,7 +38,7 @@ export async function startGuarded(command: LabCommand): Promise<LabProcess> {
   const life = keeper.stdio[3] as Writable;
   const told = keeper.stdio[4] as Readable;
   life.on('error', () => {});
-  const exited = once(keeper, 'exit').then(([code, signal]) => Number(code ?? (signal ? 128 : 0)));
+  const exited = once(keeper, 'exit').then(([code, signal]) => Number(code ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)));
   const [first] = await once(told, 'data') as [Buffer];
   const pid = Number.parseInt(first.toString(), 10);
   told.destroy();

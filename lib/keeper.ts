@@ -7,17 +7,19 @@
  */
 export function keeperScript(options: { readonly tellPid: boolean }): string {
   return [
-    'c= e=',
+    'c= e= g=',
     `trap 'e=1; [ -z "$c" ] || kill -TERM $c' TERM`,
+    'trap g=1 USR1',
     'exec 5<&0',
     `"$@" <&5 3<&- 5<&-${options.tellPid ? ' 4>&-' : ''} & c=$!`,
     options.tellPid ? 'echo "$c" >&4; exec 4>&-' : '',
     'exec >/dev/null 2>&1 5<&-',
     '[ -z "$e" ] || kill -TERM $c',
-    '( read -r _ <&3; kill -KILL $c; kill -KILL -$$ ) & w=$!',
+    '( read -r _ <&3; kill -USR1 $$; kill -KILL $c ) & w=$!',
     'exec 3<&-',
     'while :; do wait $c; s=$?; kill -0 $c || break; done',
     'kill -KILL $w',
+    '[ -z "$g" ] || kill -KILL -$$',
     'exit $s',
   ].filter(Boolean).join('\n');
 }
