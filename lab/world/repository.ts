@@ -3,14 +3,18 @@ import { join, relative } from 'node:path';
 import type { Host } from '../../lib/host.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 
-/** What of an owner's work tree is not copied into a rehearsal: history, runs, backups and what only the owner's keys can open. */
-const LEFT_BEHIND = /(^|\/)(\.git|node_modules|runs|backups)$|\/(secrets|credentials)\.sops\.yaml$|\/firstlight\.lock\.yaml$/;
+/** Folders of an owner's work tree that are not copied into a rehearsal: history, runs, backups. */
+const LEFT_BEHIND = /(^|\/)(\.git|node_modules|runs|backups)$/;
+
+/** Files of the cluster's folder that are not copied: what only the owner's keys open, and what was pinned for the real machines. */
+const OWN = ['secrets.sops.yaml', 'credentials.sops.yaml', 'firstlight.lock.yaml'];
 
 /** Copies the homelab repository's work tree to `target`; gives the copied cluster's folder. */
 export async function copyHomelab(cluster: Cluster, target: string): Promise<string> {
+  const own = new Set(OWN.map((name) => join(cluster.folder, name)));
   await cp(cluster.repository, target, {
     recursive: true,
-    filter: (source) => !LEFT_BEHIND.test(relative(cluster.repository, source)),
+    filter: (source) => !LEFT_BEHIND.test(relative(cluster.repository, source)) && !own.has(source),
   });
   return join(target, relative(cluster.repository, cluster.folder));
 }

@@ -19,6 +19,7 @@ import { rewriteInventory } from './inventory.ts';
 import { makeKeys, type WorldKeys } from './keys.ts';
 import { createParts, etcdSettings } from './parts.ts';
 import { copyHomelab, publish } from './repository.ts';
+import { takeOverSecrets } from './secrets.ts';
 
 /** What a world is made from. `folder` is its own and is removed by the caller; `cache` keeps built images between worlds. */
 export type WorldOptions = {
@@ -85,6 +86,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     }));
     const worktree = join(folder, 'homelab');
     const clusterFolder = await copyHomelab(cluster, worktree);
+    await takeOverSecrets(host, worktree, keys.age.map((pair) => pair.recipient));
     const gitPath = '/homelab.git';
     await rewriteInventory(clusterFolder, cluster, plan, {
       factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
