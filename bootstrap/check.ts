@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import { observePower } from '../nodes/power.ts';
@@ -13,7 +14,10 @@ export function checkSteps(facts: Facts): Step[] {
   const steps: Step[] = [look('credentials', 'Credentials can be decrypted and are complete', async (host) => {
     await facts.credentials(host);
     return 'complete';
-  }), look('factory', `Image factory ${cluster.talos.factory}`, async (host) => {
+  }), cluster.talos.image !== undefined ? look('image', `Image ${cluster.talos.image}`, async () => {
+    await access(cluster.talos.image!, constants.R_OK);
+    return 'is there';
+  }) : look('factory', `Image factory ${cluster.talos.factory}`, async (host) => {
     const answer = await host.fetch(`${cluster.talos.factory}/versions`, { signal: AbortSignal.any([host.signal, AbortSignal.timeout(10_000)]) });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     const versions = await answer.json() as string[];

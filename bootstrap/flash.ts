@@ -6,14 +6,14 @@ import { nodesWithFreshCard } from './cards.ts';
 import type { Facts } from './facts.ts';
 import type { Step } from './step.ts';
 import { writeNodeCards } from './steps/cards.ts';
-import { imageStep, openImage, schematicStep } from './steps/image.ts';
+import { imageSteps, openImage } from './steps/image.ts';
 
 /**
  * Which steps write the cards of these nodes and nothing else: the schematic and the image as in `up`, then the cards. Needs
  * no secrets of the cluster; boards and the switch are left as they are.
  */
 export function flashSteps(facts: Facts, nodes: readonly ClusterNode[]): Step[] {
-  return [schematicStep(facts), imageStep(facts), flashStep(facts, nodes)];
+  return [...imageSteps(facts), flashStep(facts, nodes)];
 }
 
 /**

@@ -7,7 +7,7 @@ import { cardsStep } from './steps/cards.ts';
 import { configStep } from './steps/config.ts';
 import { etcdStep } from './steps/etcd.ts';
 import { ageSecretStep, createRepositoryRoom, csiSecretStep, fluxStep, reconciledStep } from './steps/gitops.ts';
-import { imageStep, schematicStep } from './steps/image.ts';
+import { imageSteps } from './steps/image.ts';
 import { kubeconfigStep, readyStep } from './steps/kubernetes.ts';
 import { bundleStep, credentialsStep } from './steps/secrets.ts';
 import { storageProofStep, storageStep } from './steps/storage.ts';
@@ -26,7 +26,7 @@ export const REAL_PATIENCE: Patience = { bootMs: 10 * 60_000, joinMs: 20 * 60_00
 export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[] {
   const { cluster } = facts;
   const lookout = createLookout(facts);
-  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), schematicStep(facts), imageStep(facts), cardsStep(facts, lookout)];
+  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...imageSteps(facts), cardsStep(facts, lookout)];
   const powered = poweredNodes(cluster);
   for (const { node, port } of powered) if (cluster.power) steps.push(powerStep(facts, cluster.power, node, port));
   const controlPlanes = cluster.nodes.filter((node) => node.role === 'control plane');

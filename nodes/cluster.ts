@@ -9,7 +9,8 @@ export type Cluster = {
   readonly repository: string;
   readonly name: string;
   readonly environment: string;
-  readonly talos: { readonly version: string; readonly schematic: Schematic; readonly factory: string };
+  /** `image` is the absolute path of an image given by hand, in place of the factory's. */
+  readonly talos: { readonly version: string; readonly schematic: Schematic; readonly factory: string; readonly image?: string };
   readonly kubernetes: { readonly version: string };
   readonly network: Network;
   readonly nodes: readonly ClusterNode[];

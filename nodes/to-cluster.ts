@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Cluster, ClusterNode, Gitops, Nas, Schematic } from './cluster.ts';
 import { plainMac, sizeInBytes } from './formats.ts';
 import type { ClusterFile } from './schema.ts';
@@ -11,7 +12,10 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     folder, repository,
     name: file.name,
     environment: file.environment ?? 'prod',
-    talos: { version: plainVersion(file.talos.version), factory: (file.talos.factory ?? FACTORY).replace(/\/$/, ''), schematic: schematic(file.talos.schematic) },
+    talos: {
+      version: plainVersion(file.talos.version), factory: (file.talos.factory ?? FACTORY).replace(/\/$/, ''), schematic: schematic(file.talos.schematic),
+      ...(file.talos.image === undefined ? {} : { image: resolve(folder, file.talos.image) }),
+    },
     kubernetes: { version: plainVersion(file.kubernetes.version) },
     network: {
       subnet: file.network.subnet, gateway: file.network.gateway, endpoint: file.network.endpoint,

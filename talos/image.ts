@@ -1,116 +1,168 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { problem } from '../lib/errors.ts';
+import { FirstlightError, problem } from '../lib/errors.ts';
 import { syncFolder } from '../lib/files.ts';
 import type { Host } from '../lib/host.ts';
 import { readLock, updateLock, type ImagePin } from '../lib/lock-file.ts';
 import { imageBlocks } from '../nodes/cards/image-blocks.ts';
 import { download } from './download.ts';
+import { hashOf, sourcesOf, tagOf, type ImageRequest, type Source } from './image-source.ts';
+import { repack } from './repack.ts';
 
-/** Which image: of which factory (URL), schematic id and Talos version (with or without `v`); where it is pinned and kept. */
-export type ImageRequest = {
-  readonly factory: string;
-  readonly schematicId: string;
-  readonly version: string;
-  readonly lockFile: string;
-  readonly cacheFolder: string;
-};
+export type { ImageRequest } from './image-source.ts';
 
-/** An image in the cache, proven to be the pinned one. `path` is the `.raw.zst` file; hashes are SHA-256 in hex. */
+/** An image that is here and proven to be the pinned one. `path` is a `.raw.zst` file; hashes are SHA-256 in hex. */
 export type Image = ImagePin & { readonly path: string };
 
-const FILE = 'metal-arm64.raw.zst';
+/** A source whose image the lock file pins. */
+type Pinned = { readonly source: Source; readonly pin: ImagePin };
+
+/** An image file as it came, not yet judged. */
+type Got = { readonly path: string; readonly sha256: string; readonly bytes: number };
 
 /**
- * The image, from the cache or downloaded (resumed where a download was cut). At first use its compressed and raw hashes are
- * pinned in the lock file, after it was decoded to its end; later it must be the same. Events: `image.progress` {bytes, total, rate}.
- * Throws `E_IMAGE_CHANGED`, `E_IMAGE_CORRUPT` (at first use), `E_IMAGE_UNKNOWN`, `E_FACTORY`, `E_LOCK`.
+ * The image: from the cache, downloaded (resumed where a download was cut; `.raw.zst`, or `.raw.xz` where the factory has no
+ * other), or the file given by hand. At first use its compressed and raw hashes are pinned in the lock file, after it was
+ * decoded to its end; later it must be the same. What is not zstd is kept in the cache as zstd. Events: `image.progress`
+ * {bytes, total, rate}. Throws `E_IMAGE_CHANGED`, `E_IMAGE_CORRUPT`, `E_IMAGE_MISSING`, `E_IMAGE_UNKNOWN`, `E_FACTORY`, `E_LOCK`, `E_NO_XZ`.
  */
 export async function ensureImage(host: Host, request: ImageRequest): Promise<Image> {
-  const name = imageName(request);
-  const pin = await pinnedImage(request);
-  if (pin) {
-    const path = cached(request, pin.compressedSha256);
-    if (await hashOf(path) === pin.compressedSha256) return { ...pin, path };
-    await rm(path, { force: true });
-  }
+  const pinned = await pinnedSource(request);
+  const found = pinned && await look(request, pinned);
+  if (pinned && found?.state === 'kept') return { ...pinned.pin, path: found.path };
   await mkdir(request.cacheFolder, { recursive: true });
-  const part = join(request.cacheFolder, `${request.schematicId}-${tag(request)}.raw.zst.part`);
-  const url = `${request.factory.replace(/\/+$/, '')}/image/${name}`;
-  let got = await download(host, url, part);
+  let unknown: unknown;
+  for (const source of pinned ? [pinned.source] : sourcesOf(request)) {
+    try {
+      return await obtain(host, request, source, pinned?.pin);
+    } catch (error) {
+      if (!(error instanceof FirstlightError) || error.code !== 'E_IMAGE_UNKNOWN') throw error;
+      unknown ??= error;
+    }
+  }
+  throw unknown;
+}
+
+/** What the lock file pins for an image; undefined before its first use. Throws `E_LOCK`. */
+export async function pinnedImage(request: ImageRequest): Promise<ImagePin | undefined> {
+  return (await pinnedSource(request))?.pin;
+}
+
+/** Whether `ensureImage` has nothing to do, without downloading: the image is pinned, here and whole. */
+export async function observeImage(_host: Host, request: ImageRequest): Promise<{ state: 'done'; detail: string } | { state: 'needed'; why: string }> {
+  const pinned = await pinnedSource(request);
+  if (!pinned) return { state: 'needed', why: request.file === undefined ? `Talos ${tagOf(request)} with this schematic was never downloaded` : `${request.file} was never used` };
+  const found = await look(request, pinned);
+  if (found.state === 'kept') return { state: 'done', detail: `${tagOf(request)}, sha256 ${pinned.pin.compressedSha256.slice(0, 12)}` };
+  return { state: 'needed', why: found.why };
+}
+
+async function pinnedSource(request: ImageRequest): Promise<Pinned | undefined> {
+  const { images } = await readLock(request.lockFile);
+  for (const source of sourcesOf(request)) {
+    const pin = images[source.name];
+    if (pin) return { source, pin };
+  }
+  return undefined;
+}
+
+type Found = { readonly state: 'kept'; readonly path: string } | { readonly state: 'not'; readonly why: string };
+
+/** Whether the pinned image is here, judged by its bytes; damaged ones are taken for absent. */
+async function look(request: ImageRequest, { source, pin }: Pinned): Promise<Found> {
+  if ('file' in source) {
+    const given = await hashOf(source.file);
+    if (given?.sha256 !== pin.compressedSha256) return { state: 'not', why: given ? `${source.file} is not the pinned image` : `${source.file} is not there` };
+    if (source.form === 'zst') return { state: 'kept', path: source.file };
+  }
+  if (source.form === 'zst') {
+    const path = join(request.cacheFolder, `${pin.compressedSha256}.raw.zst`);
+    const hash = await hashOf(path);
+    if (hash?.sha256 === pin.compressedSha256) return { state: 'kept', path };
+    return { state: 'not', why: hash ? 'the image in the cache is damaged' : 'the pinned image is not in the cache' };
+  }
+  // Another compressor may pack the same bytes otherwise: such a file is named by what it holds and by its own hash.
+  const names = (await readdir(request.cacheFolder).catch(() => [])).filter((name) => name.startsWith(`${pin.rawSha256}-`));
+  for (const name of names) {
+    const path = join(request.cacheFolder, name);
+    if (name === repackedName(pin.rawSha256, (await hashOf(path))?.sha256 ?? '')) return { state: 'kept', path };
+  }
+  return { state: 'not', why: names.length > 0 ? 'the image in the cache is damaged' : 'the pinned image is not in the cache' };
+}
+
+async function obtain(host: Host, request: ImageRequest, source: Source, pin: ImagePin | undefined): Promise<Image> {
+  if ('file' in source) {
+    const given = await hashOf(source.file);
+    if (!given) throw problem('E_IMAGE_MISSING', `there is no image at ${source.file}`, 'Put it there, or mend talos.image in cluster.yaml.');
+    return accept(host, request, source, { path: source.file, ...given }, pin);
+  }
+  const part = join(request.cacheFolder, `${request.schematicId}-${tagOf(request)}.raw.${source.form}.part`);
+  let got = await download(host, source.url, part);
   if (pin && got.sha256 !== pin.compressedSha256 && got.resumed) {
     await rm(part, { force: true });
-    got = await download(host, url, part);
+    got = await download(host, source.url, part);
   }
-  const fresh = pin ? checked(pin, got.sha256, request) : await firstUse(host, part, got);
-  if (fresh instanceof Error) {
-    await rm(part, { force: true });
-    throw fresh;
-  }
-  const path = cached(request, fresh.compressedSha256);
-  await rename(part, path);
-  await syncFolder(request.cacheFolder);
-  if (!pin) await updateLock(request.lockFile, { images: { [name]: fresh } });
-  return { ...fresh, path };
-}
-
-/** What the lock file pins for an image; undefined before its first download. Throws `E_LOCK`. */
-export async function pinnedImage(request: ImageRequest): Promise<ImagePin | undefined> {
-  return (await readLock(request.lockFile)).images[imageName(request)];
-}
-
-/** Whether `ensureImage` has nothing to do, without downloading: the image is pinned, in the cache and whole. */
-export async function observeImage(_host: Host, request: ImageRequest): Promise<{ state: 'done'; detail: string } | { state: 'needed'; why: string }> {
-  const pin = await pinnedImage(request);
-  if (!pin) return { state: 'needed', why: `Talos ${tag(request)} with this schematic was never downloaded` };
-  const hash = await hashOf(cached(request, pin.compressedSha256));
-  if (hash === undefined) return { state: 'needed', why: 'the pinned image is not in the cache' };
-  if (hash !== pin.compressedSha256) return { state: 'needed', why: 'the image in the cache is damaged' };
-  return { state: 'done', detail: `${tag(request)}, sha256 ${pin.compressedSha256.slice(0, 12)}` };
-}
-
-function imageName(request: ImageRequest): string {
-  return `${request.schematicId}/${tag(request)}/${FILE}`;
-}
-
-function tag(request: ImageRequest): string {
-  return `v${request.version.replace(/^v/, '')}`;
-}
-
-function cached(request: ImageRequest, hash: string): string {
-  return join(request.cacheFolder, `${hash}.raw.zst`);
-}
-
-async function hashOf(path: string): Promise<string | undefined> {
-  const hash = createHash('sha256');
   try {
-    for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(piece as Buffer);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    return await accept(host, request, source, { path: part, ...got }, pin);
+  } finally {
+    // An abort while it was judged leaves a whole download: the next run takes it up.
+    if (!host.signal.aborted) await rm(part, { force: true });
   }
-  return hash.digest('hex');
 }
 
-function checked(pin: ImagePin, sha256: string, request: ImageRequest): ImagePin | Error {
-  if (sha256 === pin.compressedSha256) return pin;
-  return problem('E_IMAGE_CHANGED', `the image factory now serves another image than the one pinned: ${sha256.slice(0, 12)}…, not ${pin.compressedSha256.slice(0, 12)}…`,
+/** Judges what came, keeps it as zstd and pins it at first use. */
+async function accept(host: Host, request: ImageRequest, source: Source, got: Got, pin: ImagePin | undefined): Promise<Image> {
+  if (pin && got.sha256 !== pin.compressedSha256) throw changed(source, got.sha256, pin, request);
+  const base = { compressedSha256: got.sha256, compressedBytes: got.bytes };
+  if (source.form === 'zst') {
+    const image = pin ?? { ...base, ...await decoded(host, got.path) };
+    const path = 'file' in source ? source.file : join(request.cacheFolder, `${got.sha256}.raw.zst`);
+    if (path !== got.path) await keep(got.path, path, request);
+    return await pinned(request, source, image, path);
+  }
+  const work = join(request.cacheFolder, `${got.sha256}.repack`);
+  try {
+    const { path: packed, sha256, rawSha256, rawBytes } = await repack(host, { path: got.path, form: source.form }, work);
+    if (pin && pin.rawSha256 !== rawSha256) throw problem('E_IMAGE_CORRUPT', `the image ${got.path} does not decode to the pinned bytes`, 'Try another version of xz; if that does not help, report it.');
+    const path = join(request.cacheFolder, repackedName(rawSha256, sha256));
+    await keep(packed, path, request);
+    return await pinned(request, source, { ...base, rawSha256, rawBytes }, path);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+function repackedName(rawSha256: string, sha256: string): string {
+  return `${rawSha256}-${sha256}.raw.zst`;
+}
+
+async function keep(from: string, to: string, request: ImageRequest): Promise<void> {
+  await rename(from, to);
+  await syncFolder(request.cacheFolder);
+}
+
+async function pinned(request: ImageRequest, source: Source, pin: ImagePin, path: string): Promise<Image> {
+  await updateLock(request.lockFile, { images: { [source.name]: pin } });
+  return { ...pin, path };
+}
+
+function changed(source: Source, sha256: string, pin: ImagePin, request: ImageRequest): Error {
+  const hashes = `${sha256.slice(0, 12)}…, not ${pin.compressedSha256.slice(0, 12)}…`;
+  if ('file' in source) {
+    return problem('E_IMAGE_CHANGED', `${source.file} is now another image than the one pinned: ${hashes}`,
+      `If you replaced it yourself, remove "${source.name}" under images: in the lock file; otherwise find out who did.`, { where: { file: request.lockFile } });
+  }
+  return problem('E_IMAGE_CHANGED', `the image factory now serves another image than the one pinned: ${hashes}`,
     'Nobody should change a published image: find out why. To accept it, remove its entry under images: in the lock file.', { where: { file: request.lockFile } });
 }
 
-async function firstUse(host: Host, part: string, got: { sha256: string; bytes: number }): Promise<ImagePin | Error> {
+async function decoded(host: Host, path: string): Promise<{ rawSha256: string; rawBytes: number }> {
   const hash = createHash('sha256');
   let rawBytes = 0;
-  try {
-    for await (const block of imageBlocks(part, host.signal)) {
-      hash.update(block.data);
-      rawBytes += block.data.length;
-    }
-  } catch (error) {
-    host.signal.throwIfAborted();
-    return error instanceof Error ? error : new Error(String(error));
+  for await (const block of imageBlocks(path, host.signal)) {
+    hash.update(block.data);
+    rawBytes += block.data.length;
   }
-  return { compressedSha256: got.sha256, compressedBytes: got.bytes, rawSha256: hash.digest('hex'), rawBytes };
+  return { rawSha256: hash.digest('hex'), rawBytes };
 }

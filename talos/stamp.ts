@@ -28,7 +28,7 @@ export function parseStamp(value: string | undefined): Stamp | undefined {
 /** The META key that says which image was written with the stamp: UserReserved2 of the same file. */
 export const IMAGE_KEY = 0x0d;
 
-/** Which image a card was written with: schematic id, Talos version, SHA-256 of the raw image in hex. An upgrade leaves it as it is. */
+/** Which image a card was written with: schematic id (`by hand` for a file), Talos version, SHA-256 of the raw image in hex. An upgrade leaves it as it is. */
 export type ImageMark = { readonly schematic: string; readonly version: string; readonly rawSha256: string };
 
 /** The META keys a card gets at flash time: its stamp, and the image it holds. */

@@ -76,7 +76,7 @@ async function darken(facts: Facts, host: Host, nodes: readonly ClusterNode[]): 
 
 function targetOf(facts: Facts, node: ClusterNode, card: ChosenCard, image: Image) {
   const stamp = { cluster: facts.cluster.name, node: node.name, nonce: randomBytes(16).toString('hex') };
-  const meta = cardKeys(stamp, { schematic: facts.schematic.id, version: facts.cluster.talos.version, rawSha256: image.rawSha256 });
+  const meta = cardKeys(stamp, { schematic: facts.cluster.talos.image === undefined ? facts.schematic.id : 'by hand', version: facts.cluster.talos.version, rawSha256: image.rawSha256 });
   return { node: node.name, meta, ...card };
 }
 

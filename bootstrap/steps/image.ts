@@ -6,19 +6,21 @@ import type { Host } from '../../lib/host.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
-/** What to ask the factory for, for this cluster. */
+/** Which image, for this cluster. */
 export function imageRequest(facts: Facts, host: Host): ImageRequest {
+  const { image } = facts.cluster.talos;
   return {
     factory: facts.cluster.talos.factory,
     schematicId: facts.schematic.id,
     version: facts.cluster.talos.version,
     lockFile: facts.lockFile,
     cacheFolder: join(host.cache, 'images'),
+    ...(image === undefined ? {} : { file: image }),
   };
 }
 
 /** The schematic, known to the factory under the id computed here. */
-export function schematicStep(facts: Facts): Step {
+function schematicStep(facts: Facts): Step {
   return {
     id: 'schematic',
     part: 'Image',
@@ -36,13 +38,18 @@ export function schematicStep(facts: Facts): Step {
   };
 }
 
-/** The image in the cache, with the hash the lock file pins. */
-export function imageStep(facts: Facts): Step {
+/** The steps up to the image: an image given by hand asks no factory. */
+export function imageSteps(facts: Facts): Step[] {
+  return facts.cluster.talos.image === undefined ? [schematicStep(facts), imageStep(facts, ['schematic'])] : [imageStep(facts, [])];
+}
+
+/** The image in the cache (or given by hand), with the hash the lock file pins. */
+function imageStep(facts: Facts, needs: readonly string[]): Step {
   return {
     id: 'image',
     part: 'Image',
     title: `Talos ${facts.cluster.talos.version} image`,
-    needs: ['schematic'],
+    needs,
     observe: (host) => observeImage(host, imageRequest(facts, host)),
     act: async (host) => { await ensureImage(host, imageRequest(facts, host)); },
   };

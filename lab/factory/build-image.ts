@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { buildGpt, PARTITION_TYPE, type Partition } from '../../lib/gpt.ts';
@@ -17,19 +18,31 @@ export const RAW_IMAGE_BYTES = 2246 * MIB;
 export type ImageContents = { readonly version: string; readonly schematic: string; readonly extensions: readonly string[] };
 
 /**
- * Writes a zstd-compressed disk image as the Image Factory lays it out (EFI 100 MiB, BIOS 1, BOOT 2000, META 1; all GUIDs from the
+ * Writes a disk image, compressed as the path's ending says (`.zst`, or `.xz` by the program xz), as the Image Factory lays it out (EFI 100 MiB, BIOS 1, BOOT 2000, META 1; all GUIDs from the
  * contents), with boot files in place of firmware and kernel and an empty META. The same contents give the same bytes.
  */
 export async function buildImage(path: string, contents: ImageContents): Promise<void> {
   const aside = `${path}.${randomBytes(4).toString('hex')}`;
   try {
-    const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 } });
-    await pipeline(Readable.from(rawImage(contents)), compress, createWriteStream(aside));
+    await pipeline(Readable.from(rawImage(contents)), path.endsWith('.xz') ? xz() : zstd(), createWriteStream(aside));
     await rename(aside, path);
   } catch (error) {
     await rm(aside, { force: true });
     throw error;
   }
+}
+
+function zstd(): Duplex {
+  return createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 } });
+}
+
+/** The image factory packs with `xz -0` (siderolabs/talos:pkg/imager). Ends with its input, and with the pipeline it is in. */
+function xz(): Duplex {
+  const program = spawn('xz', ['-0', '--threads=2', '--stdout'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const stream = Duplex.from({ writable: program.stdin, readable: program.stdout });
+  program.on('error', (error) => stream.destroy(error));
+  stream.on('close', () => program.kill());
+  return stream;
 }
 
 /** The raw image, piece by piece. */

@@ -22,14 +22,18 @@ export type LabFactory = {
   close(): Promise<void>;
 };
 
-/** Where it listens, and the folder for schematics and built images (kept between runs: building one takes a second). */
-export type FactorySetup = { readonly address: string; readonly port: number; readonly folder: string };
+/** The forms of an image it serves; any other is answered 404. */
+export type FactoryForm = 'zst' | 'xz';
+
+/** Where it listens, the folder for schematics and built images (kept between runs: building one takes a second), and what it serves (both). */
+export type FactorySetup = { readonly address: string; readonly port: number; readonly folder: string; readonly forms?: readonly FactoryForm[] };
 
 const EXTENSIONS = ['siderolabs/iscsi-tools', 'siderolabs/util-linux-tools', 'siderolabs/nfs-utils', 'siderolabs/tailscale', 'siderolabs/zfs'];
 const VERSIONS = ['v1.10.8', 'v1.11.0', 'v1.11.6', 'v1.12.0', 'v1.13.9', 'v1.14.6'];
 
 type World = {
   readonly folder: string;
+  readonly forms: readonly string[];
   readonly requests: FactoryRequest[];
   /** Images being built, so that two requests make one. */
   readonly building: Map<string, Promise<string>>;
@@ -40,7 +44,7 @@ type World = {
 export async function startFactory(setup: FactorySetup): Promise<LabFactory> {
   await mkdir(setup.folder, { recursive: true });
   await sweep(setup.folder);
-  const world: World = { folder: setup.folder, requests: [], building: new Map(), fault: undefined };
+  const world: World = { folder: setup.folder, forms: setup.forms ?? ['zst', 'xz'], requests: [], building: new Map(), fault: undefined };
   const server = createServer((request, response) => {
     answer(world, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
@@ -60,7 +64,7 @@ export async function startFactory(setup: FactorySetup): Promise<LabFactory> {
 
 /** Removes images that a killed factory left half-built: ten minutes old, so that no other one is still at it. */
 async function sweep(folder: string): Promise<void> {
-  for (const name of (await readdir(folder)).filter((one) => /\.raw\.zst\.[0-9a-f]{8}$/.test(one))) {
+  for (const name of (await readdir(folder)).filter((one) => /\.raw\.(zst|xz)\.[0-9a-f]{8}$/.test(one))) {
     const found = await stat(join(folder, name)).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs > 600_000) await rm(join(folder, name), { force: true });
   }
@@ -89,7 +93,8 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
     if (!VERSIONS.includes(second)) return text(response, 404, `version ${second} is not available`);
     return json(response, 200, EXTENSIONS.map((name) => ({ name, ref: `ghcr.io/${name}:${second}`, author: 'Sidero Labs', description: name })));
   }
-  if (first === 'image' && rest[0] === 'metal-arm64.raw.zst' && reading) return image(world, { id: second, version: third }, request, response);
+  const form = /^metal-arm64\.raw\.(\w+)$/.exec(rest[0] ?? '')?.[1];
+  if (first === 'image' && form !== undefined && world.forms.includes(form) && reading) return image(world, { id: second, version: third, form }, request, response);
   text(response, 404, 'not found');
 }
 
@@ -107,17 +112,17 @@ async function schematic(world: World, id: string): Promise<FactorySchematic | u
   return readFile(join(world.folder, `${id}.json`), 'utf8').then((found) => JSON.parse(found) as FactorySchematic, () => undefined);
 }
 
-async function image(world: World, of: { id: string; version: string }, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function image(world: World, of: { id: string; version: string; form: string }, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const known = await schematic(world, of.id);
   if (!known) return text(response, 404, 'schematic not found');
   if (!VERSIONS.includes(of.version)) return text(response, 404, `version ${of.version} is not available`);
-  const path = await built(world, known, of.version);
+  const path = await built(world, known, of);
   const { size } = await stat(path);
   const wanted = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
   const start = Number(wanted?.[1] ?? 0);
   const end = Math.min(size, wanted?.[2] ? Number(wanted[2]) + 1 : size);
   if (wanted && start >= size) return void response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
-  const headers = { 'content-type': 'application/zstd', 'accept-ranges': 'bytes', 'content-length': end - start };
+  const headers = { 'content-type': of.form === 'zst' ? 'application/zstd' : 'application/x-xz', 'accept-ranges': 'bytes', 'content-length': end - start };
   response.writeHead(wanted ? 206 : 200, wanted ? { ...headers, 'content-range': `bytes ${start}-${end - 1}/${size}` } : headers);
   if (request.method === 'HEAD') return void response.end();
   await send(world, path, { start, end, size }, response);
@@ -141,8 +146,8 @@ async function* pieces(world: World, path: string, span: { start: number; end: n
   }
 }
 
-function built(world: World, known: FactorySchematic, version: string): Promise<string> {
-  const path = join(world.folder, `${known.id}-${version}.raw.zst`);
+function built(world: World, known: FactorySchematic, { version, form }: { version: string; form: string }): Promise<string> {
+  const path = join(world.folder, `${known.id}-${version}.raw.${form}`);
   const making = world.building.get(path) ?? stat(path).then(() => path, async () => {
     await buildImage(path, { version, schematic: known.id, extensions: known.extensions });
     return path;

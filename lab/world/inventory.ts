@@ -35,6 +35,7 @@ export async function rewriteInventory(folder: string, cluster: Cluster, plan: A
     endpoint: `https://${plan.host(first.address)}:${new URL(network.endpoint).port}`,
   });
   file.talos['factory'] = to.factory;
+  delete file.talos['image'];
   cluster.nodes.forEach((node, index) => Object.assign(file.nodes[index]!, { address: plan.host(node.address), card: { device: to.cards.get(node.name) } }));
   if (cluster.power) Object.assign(file['switch'] as Plain, { address: plan.host(cluster.power.address), sshPort: plan.port(cluster.power.sshPort), hostKey: to.switchHostKey });
   if (cluster.nas) {
