@@ -1,8 +1,7 @@
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { once } from 'node:events';
 import { timingSafeEqual, createHash } from 'node:crypto';
 import ssh2, { type Connection, type ParsedKey } from 'ssh2';
 import { fingerprint } from '../lib/ssh.ts';
+import { openSshDoor } from './ssh-door.ts';
 import { answerCommand } from './switch-commands.ts';
 
 /** How the switch misbehaves: closed port, or silence on every new connection and command. */
@@ -42,7 +41,6 @@ export function createHostKey(): string {
 /** Starts an SSH server that answers as a UniFi switch does to `swctrl poe`. Rejects where the address cannot be bound. */
 export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
   const ports = new Map(Array.from({ length: options.ports }, (_, i) => [i + 1, options.initially ?? 'off'] as const)) as Map<number, 'on' | 'off'>;
-  const sockets = new Set<Socket>();
   const held = new Set<() => void>();
   let fault: SwitchFault | undefined;
 
@@ -57,7 +55,6 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
     }
   };
   const serve = (connection: Connection): void => {
-    connection.on('error', () => {});
     connection.on('authentication', (request) => {
       if (request.method === 'password' && request.username === options.user && same(request.password, options.password)) return request.accept();
       request.reject(['password']);
@@ -77,35 +74,14 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
       });
     });
   };
-  const ssh = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'dropbear_2020.81' }, serve);
-  const accept = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.once('close', () => sockets.delete(socket));
-    if (fault === 'hang') held.add(() => socket.destroy());
-    else ssh.injectSocket(socket);
-  };
-  const listen = async (port: number): Promise<NetServer> => {
-    const server = createServer({ noDelay: true }, accept).listen(port, options.address);
-    await once(server, 'listening');
-    return server;
-  };
-  let server: NetServer | undefined = await listen(options.port);
-  const bound = server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
-  const shut = async (): Promise<void> => {
-    for (const socket of sockets) socket.destroy();
-    const closing = server;
-    server = undefined;
-    if (closing !== undefined) await new Promise<void>((resolve) => closing.close(() => resolve()));
-  };
+  const door = await openSshDoor({ address: options.address, port: options.port, hostKey: options.hostKey, ident: 'dropbear_2020.81' }, serve);
   const heal = (): void => {
     for (const release of held) release();
     held.clear();
   };
   return {
     fingerprint: fingerprint((ssh2.utils.parseKey(options.hostKey) as ParsedKey).getPublicSSH()),
-    port,
+    port: door.port,
     state: (number) => {
       const state = ports.get(number);
       if (state === undefined) throw new RangeError(`the switch has no port ${number}`);
@@ -114,12 +90,12 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
     fail: async (mode) => {
       heal();
       fault = mode;
-      if (mode === 'refuse') await shut();
-      else server ??= await listen(port);
+      door.hang(mode === 'hang');
+      await (mode === 'refuse' ? door.shut() : door.open());
     },
     close: async () => {
       heal();
-      await shut();
+      await door.shut();
     },
   };
 }

@@ -1,8 +1,8 @@
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import ssh2, { type AuthContext, type Connection, type ParsedKey, type Session } from 'ssh2';
 import { fingerprint } from '../../lib/ssh.ts';
+import { openSshDoor } from '../ssh-door.ts';
 import { readGitCommand } from './command.ts';
 import { gitEnvironment, movedReferences, references, serveChannel, writeProtection, type Push } from './service.ts';
 
@@ -45,12 +45,10 @@ export async function startGitHost(options: GitHostOptions): Promise<LabGitHost>
   const protection = await writeProtection(options.repositories);
   const env = gitEnvironment(options.repositories);
   const pushes: Push[] = [];
-  const sockets = new Set<Socket>();
   const children = new Set<ChildProcess>();
   let fault: GitHostFault | undefined;
 
   const serve = (connection: Connection): void => {
-    connection.on('error', () => {});
     connection.on('authentication', (request) => authenticate(request, options.user, allowed));
     connection.on('session', (accept) => handle(accept()));
   };
@@ -83,39 +81,21 @@ export async function startGitHost(options: GitHostOptions): Promise<LabGitHost>
       children.add(child);
     });
   };
-  const ssh = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'OpenSSH_9.2' }, serve);
-  const listen = async (port: number): Promise<NetServer> => {
-    const server = createServer({ noDelay: true }, (socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.once('close', () => sockets.delete(socket));
-      if (fault !== 'hang') ssh.injectSocket(socket);
-    }).listen(port, options.address);
-    await once(server, 'listening');
-    return server;
-  };
-  let server: NetServer | undefined = await listen(options.port);
-  const bound = server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
+  const door = await openSshDoor({ address: options.address, port: options.port, hostKey: options.hostKey, ident: 'OpenSSH_9.2' }, serve);
   const shut = async (): Promise<void> => {
-    const closing = server;
-    server = undefined;
-    const closed = closing === undefined ? undefined : new Promise<void>((resolve) => closing.close(() => resolve()));
-    for (const socket of sockets) socket.destroy();
+    const closed = door.shut();
     for (const child of children) child.kill('SIGKILL');
     await closed;
   };
   return {
     hostKey: publicLine(hostKey),
     fingerprint: fingerprint(hostKey.getPublicSSH()),
-    port,
+    port: door.port,
     pushes,
     fail: async (mode) => {
-      const hung = fault === 'hang' ? [...sockets] : [];
       fault = mode;
-      for (const socket of hung) socket.destroy();
-      if (mode === 'refuse') await shut();
-      else server ??= await listen(port);
+      door.hang(mode === 'hang');
+      await (mode === 'refuse' ? shut() : door.open());
     },
     close: async () => {
       const ending = [...children].map((child) => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined));
