@@ -6,7 +6,7 @@ import type { RunningController } from './controllers.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { issue } from './pki.ts';
 import { programPath, writeSecret } from './pki-folder.ts';
-import type { WorkloadsOptions } from './workloads.ts';
+import type { WorkloadsOptions } from './types.ts';
 
 const HEALTH_PORT = 9440;
 const METRICS_PORT = 8080;

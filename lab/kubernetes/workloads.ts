@@ -6,18 +6,8 @@ import { adminPair } from './kubeconfig.ts';
 import { startKustomizeController } from './kustomize-controller.ts';
 import { pause } from './secure-client.ts';
 import { startSourceController } from './source-controller.ts';
-import type { ControlPlaneMaterial } from './types.ts';
+import type { WorkloadsOptions } from './types.ts';
 import { runningStatus, type Workload } from './workload-status.ts';
-
-/** `folder` is scratch; `address` is the loopback address of the node on which the workloads run. */
-export type WorkloadsOptions = {
-  readonly material: Pick<ControlPlaneMaterial, 'clusterName' | 'endpoint' | 'kubernetesCa'>;
-  readonly folder: string;
-  readonly address: string;
-  readonly programs: ReadonlyMap<string, string>;
-  /** Added to the processes' environment; its PATH is where git and ssh are looked for. */
-  readonly env?: Readonly<Record<string, string>>;
-};
 
 /** What makes workloads run, or seem to. */
 export type Workloads = {

@@ -4,37 +4,10 @@ import { problem } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { install, type Shelf } from './cache.ts';
 import { prepareEmbedded } from './embedded.ts';
+import { runGo, type Go } from './go.ts';
 import { fill, type Platform } from './platform.ts';
 import type { Build, Pin } from './pins.ts';
 import type { Report } from './progress.ts';
-
-/** How Go is called: the program, the environment it needs (HOME, GOPATH, GOPROXY, …) and the folder of our Go modules. */
-export type Go = { readonly program: string; readonly environment: Readonly<Record<string, string>>; readonly modules: string };
-
-const DEADLINE_MS = 45 * 60_000;
-
-// Go runs under a shell that looks once a second whether we live: a build does not outlive us, by kill -9 neither.
-const KEEPER = `
-us=$1; shift
-"$@" & go=$!
-end() { kill $(cat /proc/$go/task/*/children 2>/dev/null) $go 2>/dev/null; }
-trap end TERM INT HUP
-( trap - TERM INT HUP; while kill -0 $us 2>/dev/null; do sleep 1; done; end ) >/dev/null 2>&1 & watch=$!
-while :; do wait $go; status=$?; kill -0 $go 2>/dev/null || break; done
-kill $watch 2>/dev/null
-exit $status`;
-
-/** Runs Go; standard error lines go to `each`. Throws `E_TOOL_BUILD` with Go's words, or what `Host.run` throws. */
-export async function runGo(host: Host, go: Go, cwd: string, args: readonly string[], each?: (line: string) => void): Promise<string> {
-  const done = await host.run({
-    program: 'sh', args: ['-c', KEEPER, 'go', String(process.pid), go.program, ...args], cwd, timeoutMs: DEADLINE_MS, env: go.environment, accept: 'any',
-    ...(each ? { onStderrLine: each } : {}),
-  });
-  if (done.exitCode === 0) return done.stdout;
-  // `go build -v` names each package it compiles: not what failed.
-  const words = done.stderr.trim().split('\n').filter((line) => !/^\S+$/.test(line) && !line.startsWith('go: downloading')).slice(-4);
-  throw problem('E_TOOL_BUILD', `go ${args[0]} ended with ${done.exitCode}: ${host.mask.hide(words.join(' | ').slice(-1_000))}`, 'See whether the Go module proxy can be reached (go env GOPROXY).');
-}
 
 /**
  * Builds a tool from its Go module and installs it. An interrupted build goes on from Go's own cache. `kubectl` is the

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { problem } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { runGo, type Go } from './build.ts';
+import { runGo, type Go } from './go.ts';
 import type { Build } from './pins.ts';
 
 type Embedded = NonNullable<Build['embedded']>;

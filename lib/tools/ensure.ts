@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { FirstlightError, isAbort, ManyErrors, problem } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { installBuild, type Go } from './build.ts';
+import { installBuild } from './build.ts';
+import type { Go } from './go.ts';
 import { disown, findInstalled, link, shelfIn, type Shelf } from './cache.ts';
 import { withClaim } from './claim.ts';
 import { askVersion, findOnPath, firstOnPath } from './on-path.ts';
