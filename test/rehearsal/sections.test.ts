@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { openRehearsal } from '../support/rehearsal.ts';
 
-// Every section but the nodes and their network is optional: the rest of the road still works.
+// Every section but the nodes and their network is optional, and one or three control planes make a quorum: the rest of the road still works.
 
 for (const [inventory, absent] of [
   ['nodes-only', ['power:cp-1', 'storage', 'csi-secret', 'flux', 'reconciled']],
   ['no-nas', ['storage', 'storage-proof', 'csi-secret']],
+  ['three-control-planes-virtual-ip', ['storage', 'flux']],
 ] as const) {
   test(`a cluster as in ${inventory}.yaml comes up, without the steps of what it lacks`, async () => {
     const home = mkdtempSync(join(tmpdir(), 'firstlight-sections-'));
@@ -23,6 +24,9 @@ for (const [inventory, absent] of [
       const ids = result.steps.map((end) => end.step.id);
       for (const id of absent) assert.ok(!ids.includes(id), `${id} should not be there`);
       for (const node of rehearsal.cluster.nodes) assert.ok(ids.includes(`ready:${node.name}`));
+      const controlPlanes = rehearsal.cluster.nodes.filter((node) => node.role === 'control plane');
+      const members = result.steps.find((end) => end.step.id === 'etcd')!.detail.split(', ');
+      assert.deepEqual(members.map((member) => member.split(' ')[0]).toSorted(), controlPlanes.map((node) => node.name).toSorted());
       const again = await rehearsal.up();
       assert.deepEqual(again.result.steps.filter((end) => end.end !== 'already').map((end) => end.step.id), []);
     } finally {
