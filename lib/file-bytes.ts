@@ -1,5 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 
+/** What reading needs of an open file; every `FileHandle` has it. */
+export type ReadsAt = { read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }> };
+
+/** What writing needs of an open file; every `FileHandle` has it. */
+export type WritesAt = { write(data: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }> };
+
 /** Bytes of a file from `at`; fewer than `length` only where the file ends. Throws what the file system throws. */
 export async function readAt(file: FileHandle, at: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
@@ -7,7 +13,7 @@ export async function readAt(file: FileHandle, at: number, length: number): Prom
 }
 
 /** Fills `buffer` from `at` and gives how many bytes were there. Throws what the file system throws. */
-export async function readInto(file: FileHandle, at: number, buffer: Uint8Array): Promise<number> {
+export async function readInto(file: ReadsAt, at: number, buffer: Uint8Array): Promise<number> {
   let done = 0;
   while (done < buffer.length) {
     const { bytesRead } = await file.read(buffer, done, buffer.length - done, at + done);
@@ -18,7 +24,7 @@ export async function readInto(file: FileHandle, at: number, buffer: Uint8Array)
 }
 
 /** Writes all of `data` at `at`, however many calls that takes. Throws what the file system throws. */
-export async function writeAt(file: FileHandle, at: number, data: Uint8Array): Promise<void> {
+export async function writeAt(file: WritesAt, at: number, data: Uint8Array): Promise<void> {
   for (let done = 0; done < data.length;) {
     const { bytesWritten } = await file.write(data, done, data.length - done, at + done);
     done += bytesWritten;

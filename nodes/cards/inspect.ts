@@ -3,7 +3,7 @@ import { decodeMeta, META_BYTES } from '../../lib/adv.ts';
 import { problem } from '../../lib/errors.ts';
 import { readAt } from '../../lib/file-bytes.ts';
 import { parseGpt } from '../../lib/gpt.ts';
-import { cardProblem } from './card-errors.ts';
+import { cardProblem, errorName } from './card-errors.ts';
 import { blockIdentity } from './prove.ts';
 import type { CardContents } from './types.ts';
 
@@ -17,7 +17,7 @@ export async function inspectCard(device: string): Promise<CardContents> {
   try {
     return await inspect(device);
   } catch (error) {
-    if (['ENOENT', 'ENXIO', 'ENOMEDIUM'].includes(String((error as NodeJS.ErrnoException).code))) return { kind: 'missing' };
+    if (['ENOENT', 'ENXIO', 'ENOMEDIUM'].includes(errorName(error))) return { kind: 'missing' };
     throw cardProblem(error, device);
   }
 }

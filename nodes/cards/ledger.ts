@@ -2,7 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { META_BYTES } from '../../lib/adv.ts';
 import { problem } from '../../lib/errors.ts';
 import { parseGpt, SECTOR } from '../../lib/gpt.ts';
-import { BLOCK, type Block } from './image-blocks.ts';
+import { alignedCopy, isZero } from './buffers.ts';
+import type { Block } from './image-blocks.ts';
 
 /** Bytes at a card's start that are held back until all else is written and proven: tables, and nothing of a partition. */
 export const HEAD = 1024 * 1024;
@@ -20,14 +21,12 @@ export type Ledger = {
 /** A ledger being filled while the image is decoded, in order. */
 export type LedgerBook = Ledger & {
   readonly whole: Hash;
-  /** Notes a block and tells whether what is to be written of it is all zeros. */
-  note(block: Block): boolean;
+  /** Notes a block and gives what is to be written of it: all but the head. */
+  note(block: Block): Block;
 };
 
-const ZEROS = Buffer.alloc(BLOCK);
-
 /** Reads the layout from the image's first block. Throws `E_IMAGE_CORRUPT` where it is no Talos image. */
-export function readLayout(first: Block, path: string): ImageLayout {
+export function readLayout(first: Pick<Block, 'data'>, path: string): ImageLayout {
   const table = parseGpt(first.data);
   const meta = table?.partitions.find((one) => one.label === 'META');
   const early = table?.partitions.some((one) => one.start < HEAD);
@@ -35,7 +34,7 @@ export function readLayout(first: Block, path: string): ImageLayout {
     const what = table ? 'has no partition META' : 'has no valid partition table';
     throw problem('E_IMAGE_CORRUPT', `the image ${path} ${what}`, 'Remove it and run again: it is downloaded anew.');
   }
-  return { rawBytes: (table.backup + 1) * SECTOR, metaAt: meta.start, head: Buffer.from(first.data.subarray(0, HEAD)) };
+  return { rawBytes: (table.backup + 1) * SECTOR, metaAt: meta.start, head: alignedCopy(first.data.subarray(0, HEAD)) };
 }
 
 /** An empty ledger for an image of this layout. */
@@ -43,25 +42,21 @@ export function openLedger(layout: ImageLayout): LedgerBook {
   const digests: (Buffer | null)[] = [];
   const meta = Buffer.alloc(META_BYTES);
   const whole = createHash('sha256');
-  const note = (block: Block): boolean => {
+  const note = (block: Block): Block => {
     whole.update(block.data);
     copyOverlap(block, layout.metaAt, meta);
     const body = bodyOf(block);
-    const zero = isZero(body.data);
-    digests.push(zero ? null : digest(body.data));
-    return zero;
+    digests.push(body.zero ? null : digest(body.data));
+    return body;
   };
   return { layout, digests, meta, whole, note };
 }
 
 /** A block without the head that is held back. */
-export function bodyOf(block: Block): Block {
-  return block.at === 0 ? { at: HEAD, data: block.data.subarray(HEAD) } : block;
-}
-
-/** Whether all bytes are zero; at most `BLOCK` bytes. */
-export function isZero(data: Buffer): boolean {
-  return data.equals(ZEROS.subarray(0, data.length));
+function bodyOf(block: Block): Block {
+  if (block.at !== 0) return block;
+  const data = block.data.subarray(HEAD);
+  return { at: HEAD, data, zero: isZero(data) };
 }
 
 /** The digest blocks are compared by: SHA-256. */
@@ -70,7 +65,7 @@ export function digest(data: Buffer): Buffer {
 }
 
 /** Copies what a block holds of the bytes at `start` into `target`. */
-export function copyOverlap(block: Block, start: number, target: Buffer): void {
+export function copyOverlap(block: Pick<Block, 'at' | 'data'>, start: number, target: Buffer): void {
   const from = Math.max(block.at, start);
   const to = Math.min(block.at + block.data.length, start + target.length);
   if (from < to) block.data.copy(target, from - start, from - block.at, to - block.at);

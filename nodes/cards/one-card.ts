@@ -1,93 +1,93 @@
 import { decodeMeta, encodeMeta } from '../../lib/adv.ts';
 import { problem } from '../../lib/errors.ts';
 import { readInto, writeAt } from '../../lib/file-bytes.ts';
+import { parseGpt } from '../../lib/gpt.ts';
+import { alignedCopy, isZero, ZEROS, type Pool } from './buffers.ts';
 import type { OpenDevice } from './device.ts';
-import { BLOCK, type Block } from './image-blocks.ts';
-import { bodyOf, copyOverlap, digest, HEAD, isZero, type ImageLayout, type Ledger } from './ledger.ts';
+import type { Block } from './image-blocks.ts';
+import { HEAD, type ImageLayout, type Ledger } from './ledger.ts';
+import { differs, readBack, type Proving } from './read-back.ts';
 import { size } from './rules.ts';
 
-// How much may wait in memory before a block device has to take it: keeps progress true and the last wait short.
+// How much may wait in the page cache before a block device that has no way past it has to take it: keeps progress true.
 const FLUSH_EVERY = 32 * 1024 * 1024;
 // Sectors that make a table valid; written last of all, in one piece.
 const SPARK = 4096;
+const SAMPLES = 4;
 
-/** Says how far a card is, in bytes of the image. */
-export type Tell = (phase: 'write' | 'verify', bytes: number) => void;
+/** Bytes of one sample: what a pool for `putBlock` holds at least. */
+export const SAMPLE = 4096;
 
 /** Takes the card's old tables away at both ends, durably; from here on it does not boot. Throws `E_CARD_SMALL` before any byte. */
 export async function beginCard(card: OpenDevice, layout: ImageLayout): Promise<void> {
   if (card.bytes < layout.rawBytes + HEAD) {
     throw problem('E_CARD_SMALL', `the card ${card.path} has ${size(card.bytes)}, the image needs ${size(layout.rawBytes)}`, 'Use a card of 8 GB or more.');
   }
-  await writeAt(card.writing, 0, Buffer.alloc(HEAD));
-  await writeAt(card.writing, card.bytes - HEAD, Buffer.alloc(HEAD));
-  await card.writing.sync();
+  await writeAt(card.file, 0, ZEROS.subarray(0, HEAD));
+  await writeAt(card.file, card.bytes - HEAD, ZEROS.subarray(0, HEAD));
+  await card.file.sync();
 }
 
-/** Writes one block of the image, but for the head. Zeros are not written where the card holds zeros already. */
-export async function putBlock(card: OpenDevice, block: Block, zero: boolean): Promise<void> {
-  const body = bodyOf(block);
-  if (zero && (card.zeros || await holdsZeros(card, body))) return;
-  await writeAt(card.writing, body.at, body.data);
-  if (card.block && block.at % FLUSH_EVERY === 0) await card.writing.datasync();
+/**
+ * Writes one block of the image as the ledger gives it, without the head. Zeros are not written where samples of the card are
+ * zeros already (reading all of it would take longer than it saves); what the samples missed is mended when the card is read back.
+ */
+export async function putBlock(card: OpenDevice, body: Block, samples: Pool): Promise<void> {
+  if (body.zero && (card.zeros || !await holdsSomething(card, body, samples))) return;
+  await writeAt(card.file, body.at, body.data);
+  if (!card.direct && card.block && body.at % FLUSH_EVERY === 0) await card.file.sync();
 }
 
-async function holdsZeros(card: OpenDevice, body: Block): Promise<boolean> {
-  const there = card.buffer.subarray(0, body.data.length);
-  return await readInto(card.reading, body.at, there) === there.length && isZero(there);
+async function holdsSomething(card: OpenDevice, body: Block, samples: Pool): Promise<boolean> {
+  const step = Math.floor(body.data.length / SAMPLES / SAMPLE) * SAMPLE;
+  if (step === 0) return true;
+  const memory = await samples.take();
+  try {
+    const there = memory.subarray(0, SAMPLE);
+    for (let index = 0; index < SAMPLES; index += 1) {
+      if (await readInto(card.file, body.at + index * step, there) !== SAMPLE || !isZero(there)) return true;
+    }
+    return false;
+  } finally {
+    samples.give(memory);
+  }
 }
 
 /**
  * Puts the node's keys in META, reads the whole card back and compares it with what was decoded, and only then writes the head.
  * Throws `E_CARD_VERIFY` with the place where the card differs; it then has no table.
  */
-export async function finishCard(card: OpenDevice, ledger: Ledger, keys: ReadonlyMap<number, string>, tell: Tell, signal: AbortSignal): Promise<void> {
-  const { metaAt, head } = ledger.layout;
-  const meta = encodeMeta(new Map([...decodeMeta(ledger.meta) ?? [], ...keys]));
-  await writeAt(card.writing, metaAt, meta);
-  await card.writing.sync();
-  for (const [index, expected] of ledger.digests.entries()) {
-    signal.throwIfAborted();
-    await verifyBlock(card, ledger, meta, index * BLOCK, expected);
-    tell('verify', Math.min((index + 1) * BLOCK, ledger.layout.rawBytes));
+export async function finishCard(card: OpenDevice, ledger: Ledger, keys: ReadonlyMap<number, string>, how: Proving): Promise<void> {
+  const meta = alignedCopy(encodeMeta(new Map([...decodeMeta(ledger.meta) ?? [], ...keys])));
+  await writeAt(card.file, ledger.layout.metaAt, meta);
+  await card.file.sync();
+  const mended = await readBack(card, ledger, meta, how, 'mend');
+  if (mended > 0) {
+    // On a card that lies about its size the mending may have hit what was read before: all of it once more.
+    await card.file.sync();
+    await readBack(card, ledger, meta, how, 'refuse');
   }
-  signal.throwIfAborted();
+  how.signal.throwIfAborted();
+  await putHead(card, ledger.layout.head, how.pool);
+}
+
+async function putHead(card: OpenDevice, head: Buffer, pool: Pool): Promise<void> {
+  const memory = await pool.take();
   try {
-    await writeAt(card.writing, SPARK, head.subarray(SPARK));
-    await card.writing.sync();
-    await writeAt(card.writing, 0, head.subarray(0, SPARK));
-    await card.writing.sync();
-    const there = card.buffer.subarray(0, HEAD);
-    if (await readInto(card.reading, 0, there) !== HEAD || !there.equals(head)) throw differs(card, 0);
+    await writeAt(card.file, SPARK, head.subarray(SPARK));
+    await card.file.sync();
+    await writeAt(card.file, 0, head.subarray(0, SPARK));
+    await card.file.sync();
+    const there = memory.subarray(0, HEAD);
+    if (await readInto(card.file, 0, there) !== HEAD || !there.equals(head) || !hasMeta(there)) throw differs(card, 0);
   } catch (error) {
-    await writeAt(card.writing, 0, Buffer.alloc(SPARK)).catch(() => {});
+    await writeAt(card.file, 0, ZEROS.subarray(0, SPARK)).then(() => card.file.sync()).catch(() => {});
     throw error;
+  } finally {
+    pool.give(memory);
   }
 }
 
-async function verifyBlock(card: OpenDevice, ledger: Ledger, meta: Buffer, at: number, expected: Buffer | null): Promise<void> {
-  const length = Math.min(BLOCK, ledger.layout.rawBytes - at);
-  const place = at === 0 ? HEAD : at;
-  const data = card.buffer.subarray(0, length - (place - at));
-  if (await readInto(card.reading, place, data) !== data.length) throw differs(card, place);
-  restoreMeta({ at: place, data }, ledger, meta, card);
-  const same = expected === null ? isZero(data) : digest(data).equals(expected);
-  if (!same) throw differs(card, place);
-}
-
-/** Where a block read back holds META: it must be the node's; then it is taken for the image's, to compare the whole block. */
-function restoreMeta(block: Block, ledger: Ledger, meta: Buffer, card: OpenDevice): void {
-  const start = ledger.layout.metaAt;
-  const from = Math.max(block.at, start);
-  const to = Math.min(block.at + block.data.length, start + meta.length);
-  if (from >= to) return;
-  const found = Buffer.from(meta);
-  copyOverlap(block, start, found);
-  if (!found.equals(meta)) throw differs(card, from);
-  ledger.meta.copy(block.data, from - block.at, from - start, to - start);
-}
-
-function differs(card: OpenDevice, at: number): Error {
-  return problem('E_CARD_VERIFY', `the card ${card.path} does not hold what was written to it, near byte ${at}`,
-    'The card or its reader is failing (or its size is a lie): use another. It has no partition table and does not boot.');
+function hasMeta(head: Buffer): boolean {
+  return parseGpt(head)?.partitions.some((one) => one.label === 'META') ?? false;
 }

@@ -9,11 +9,13 @@ const EVERY_MS = 500;
 export function progressOf(host: Host, node: string): Progress {
   let total = 0;
   let current = '';
+  let before = 0;
   let began = 0;
   let told = 0;
   const tell = (phase: 'write' | 'verify', bytes: number): void => {
     const now = host.clock.now();
-    if (phase !== current) [current, began, told] = [phase, now, now];
+    if (phase !== current || bytes < before) [current, began, told] = [phase, now, now];
+    before = bytes;
     if (now - told < EVERY_MS && bytes < total) return;
     told = now;
     const rate = Math.round(bytes / Math.max(0.001, (now - began) / 1000));
