@@ -3,7 +3,7 @@ import type { Host } from '../lib/host.ts';
 import { readLock } from '../lib/lock-file.ts';
 import { cardsHolding } from '../nodes/cards/compare.ts';
 import { inspectCard } from '../nodes/cards/inspect.ts';
-import { cardCandidates } from '../nodes/cards/prove.ts';
+import { cardCandidates, cardsWithSerial } from '../nodes/cards/prove.ts';
 import { size } from '../nodes/cards/rules.ts';
 import type { CardContents } from '../nodes/cards/types.ts';
 import type { ClusterNode } from '../nodes/cluster.ts';
@@ -70,14 +70,16 @@ export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode
 export type ChosenCard = { readonly device: string; readonly serial?: string };
 
 /**
- * The card to write for a node: the one the inventory names; else the person puts it in and chooses among the disks that may be
- * a card, whose serial is then proven again before the first byte. Throws `E_CARD_MISSING` where there is none,
- * `E_CARD_UNCHOSEN` for an answer that names none of them, `E_NOBODY` where nobody can answer.
+ * The card to write for a node: the one the inventory names, by device or by serial alone; else the person puts it in and chooses
+ * among the disks that may be a card, whose serial is then proven again before the first byte. Throws `E_CARD_MISSING` where
+ * there is none, `E_CARD_UNCHOSEN` for an answer that names none of them or a serial that two of them tell, `E_NOBODY` where nobody can answer.
  */
 export async function chooseCard(host: Host, node: ClusterNode): Promise<ChosenCard> {
   const { device, serial } = node.card ?? {};
+  const ready = (): Promise<string> => host.ask({ code: 'card.ready', text: `Put the card for ${node.name} into the reader and press Enter.` });
+  if (device === undefined && serial !== undefined) return cardBySerial(host, node, serial, ready);
   const there = device !== undefined && (await inspectCard(device)).kind !== 'missing';
-  if (!there) await host.ask({ code: 'card.ready', text: `Put the card for ${node.name} into the reader and press Enter.` });
+  if (!there) await ready();
   if (device !== undefined) return { device, ...(serial === undefined ? {} : { serial }) };
   const candidates = await cardCandidates(host);
   const where = { where: { node: node.name } };
@@ -90,6 +92,23 @@ export async function chooseCard(host: Host, node: ClusterNode): Promise<ChosenC
   const chosen = candidates.find((one) => one.device === answer);
   if (!chosen) throw problem('E_CARD_UNCHOSEN', `no card was chosen for ${node.name}`, 'Run again and type one of the devices shown, or name it in cluster.yaml.', where);
   return { device: chosen.device, ...(chosen.serial === '' ? {} : { serial: chosen.serial }) };
+}
+
+async function cardBySerial(host: Host, node: ClusterNode, serial: string, ready: () => Promise<string>): Promise<ChosenCard> {
+  let found = await cardsWithSerial(host, serial);
+  if (found.length === 0) {
+    await ready();
+    found = await cardsWithSerial(host, serial);
+  }
+  const [only, ...others] = found;
+  const where = { where: { node: node.name } };
+  if (!only) {
+    throw problem('E_CARD_MISSING', `no disk that may be written has the serial ${serial}, which is the card of ${node.name}`,
+      'Put that card into a reader, or mend nodes[].card.serial in cluster.yaml.', where);
+  }
+  if (others.length === 0) return { device: only.device, serial };
+  throw problem('E_CARD_UNCHOSEN', `${found.map((one) => one.device).join(' and ')} have the same serial ${serial}, which is the card of ${node.name}`,
+    'Readers of one kind may tell the same serial: leave one in, or name nodes[].card.device in cluster.yaml.', where);
 }
 
 /** Talos makes STATE when it first gets a config (siderolabs/talos:internal/app/machined/pkg/controllers/block). */

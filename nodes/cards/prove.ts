@@ -1,26 +1,43 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { problem } from '../../lib/errors.ts';
+import { readAt } from '../../lib/file-bytes.ts';
 import type { Host } from '../../lib/host.ts';
 import { cardProblem } from './card-errors.ts';
-import { listDisks, type Disk } from './lsblk.ts';
+import { disksOf } from './disks.ts';
+import type { Disk } from './lsblk.ts';
 import { refusal, size } from './rules.ts';
 import { SMALLEST_CARD, type CardIdentity } from './types.ts';
 
 /** A disk that may be a card. */
 export type CardCandidate = { readonly device: string; readonly bytes: number; readonly model: string; readonly serial: string };
 
-/** The disks that could be the card, by the rules; the others are left out. Throws what `listDisks` throws. */
+/** The disks that could be the card, by the rules; the others are left out. Throws what `disksOf` throws. */
 export async function cardCandidates(host: Host): Promise<CardCandidate[]> {
-  const disks = await listDisks(host);
-  return disks.filter((disk) => refusal(disk, { named: false, explicit: false }) === undefined)
-    .map((disk) => ({ device: disk.path, bytes: disk.bytes, model: disk.model, serial: disk.serial }));
+  const disks = await disksOf(host);
+  return disks.filter((disk) => refusal(disk, { named: false, explicit: false }) === undefined).map(candidate);
+}
+
+/** The disks with this serial (lsblk's, or the card's CID or serial in sysfs) that may be written; more than one where readers lie. */
+export async function cardsWithSerial(host: Host, serial: string): Promise<CardCandidate[]> {
+  const found: CardCandidate[] = [];
+  for (const disk of await disksOf(host)) {
+    if (refusal(disk, { named: true, explicit: false })) continue;
+    const cid = await fact(`/sys/class/block/${basename(disk.path)}/device/cid`);
+    if ((await serialsOf(disk, cid)).some((one) => sameSerial(one, serial))) found.push(candidate(disk));
+  }
+  return found;
+}
+
+function candidate(disk: Disk): CardCandidate {
+  return { device: disk.path, bytes: disk.bytes, model: disk.model, serial: disk.serial };
 }
 
 /**
  * Proves that a device may be written as a card and gives what tells it from any other. A regular file stands for a card where
  * the inventory names one. A block device must pass the rules (never the system's disk, a mounted one, NVMe, SATA, read-only,
  * too small or large) and have the serial, where one is given: lsblk's, or the card's CID or serial in sysfs.
- * Throws `E_CARD_MISSING|BUSY|SYSTEM|KIND|READ_ONLY|SMALL|LARGE|SERIAL|ACCESS`, `E_LSBLK`.
+ * Throws `E_CARD_MISSING|BUSY|SYSTEM|KIND|READ_ONLY|SMALL|LARGE|SERIAL|ACCESS|TOOLS`, `E_LSBLK`, `E_DISKUTIL`.
  */
 export async function proveCard(host: Host, device: string, expected: { readonly serial?: string } = {}): Promise<CardIdentity> {
   const path = await realpath(device).catch((error: unknown) => { throw cardProblem(error, device); });
@@ -30,8 +47,8 @@ export async function proveCard(host: Host, device: string, expected: { readonly
     return { kind: 'file', path, bytes: found.size, dev: found.dev, ino: found.ino };
   }
   if (!found.isBlockDevice()) throw refuse(device, { code: 'E_CARD_KIND', what: 'is neither a block device nor a file', hint: 'Name the card as /dev/disk/by-id/….' });
-  const disk = (await listDisks(host, path))[0];
-  if (!disk) throw refuse(device, { code: 'E_CARD_MISSING', what: 'is not known to lsblk', hint: 'Put the card into the reader.' });
+  const disk = (await disksOf(host, path))[0];
+  if (!disk) throw refuse(device, { code: 'E_CARD_MISSING', what: 'is not known to this system', hint: 'Put the card into the reader.' });
   const identity = await blockIdentity(path, found.rdev);
   await checkSerial(device, disk, identity, expected.serial);
   const why = refusal(disk, { named: expected.serial !== undefined, explicit: true });
@@ -39,22 +56,52 @@ export async function proveCard(host: Host, device: string, expected: { readonly
   return identity;
 }
 
-/** Identity of a block device by its number, from sysfs: what stays the same while a card is in, and not when it is changed. */
+/**
+ * Identity of a block device by its number, from sysfs: what stays the same while a card is in, and not when it is changed.
+ * A system without sysfs tells number and size only.
+ */
 export async function blockIdentity(path: string, rdev: number): Promise<CardIdentity & { kind: 'block' }> {
   const sys = `/sys/dev/block/${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
   const [sectors, diskseq, cid] = await Promise.all(['size', 'diskseq', 'device/cid'].map((name) => fact(`${sys}/${name}`)));
   return {
-    kind: 'block', path, rdev, bytes: Number(sectors ?? 0) * 512,
+    kind: 'block', path, rdev, bytes: sectors === undefined ? await sizeByReading(path) : Number(sectors) * 512,
     ...(diskseq === undefined ? {} : { diskseq }), ...(cid === undefined ? {} : { cid }),
   };
 }
 
 async function checkSerial(device: string, disk: Disk, identity: CardIdentity & { kind: 'block' }, serial: string | undefined): Promise<void> {
   if (serial === undefined) return;
-  const own = await fact(`/sys/class/block/${identity.path.split('/').at(-1)}/device/serial`);
-  const known = [disk.serial, identity.cid, own].filter((one) => one !== undefined && one !== '');
-  if (known.some((one) => one?.toLowerCase() === serial.toLowerCase())) return;
+  const known = await serialsOf(disk, identity.cid);
+  if (known.some((one) => sameSerial(one, serial))) return;
   throw refuse(device, { code: 'E_CARD_SERIAL', what: `is another card: it says ${known.join(', ') || 'no serial'}, not ${serial}`, hint: 'Put the right card in, or mend nodes[].card.serial in cluster.yaml.' });
+}
+
+async function serialsOf(disk: Disk, cid: string | undefined): Promise<string[]> {
+  const own = await fact(`/sys/class/block/${basename(disk.path)}/device/serial`);
+  return [disk.serial, cid, own].filter((one) => one !== undefined && one !== '') as string[];
+}
+
+function sameSerial(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+/** Bytes of a device or file, found by looking where reading ends: for systems that tell no size of a device. */
+export async function sizeByReading(path: string): Promise<number> {
+  const file = await open(path, 'r');
+  try {
+    const there = async (sector: number): Promise<boolean> => (await readAt(file, sector * 512, 512)).length === 512;
+    let past = 1;
+    while (await there(past - 1)) past *= 2;
+    let before = 0;
+    while (before + 1 < past) {
+      const middle = Math.floor((before + past) / 2);
+      if (await there(middle - 1)) before = middle;
+      else past = middle;
+    }
+    return before * 512;
+  } finally {
+    await file.close();
+  }
 }
 
 async function fact(path: string): Promise<string | undefined> {

@@ -15,7 +15,7 @@ export function refusal(disk: Disk, how: { readonly named: boolean; readonly exp
   const loop = disk.type === 'loop';
   if (disk.type !== 'disk' && !(loop && how.explicit)) return { code: 'E_CARD_KIND', what: `is a ${disk.type || 'device'}, not a whole disk`, hint: 'Name the whole card, not a partition of it.' };
   if (/\/(sr|ram|zram)\d|\/mmcblk\d+boot\d/.test(disk.path)) return { code: 'E_CARD_KIND', what: 'is no card', hint: 'Name the card.' };
-  if (/nvme|sata|ata/.test(disk.transport) || /nvme/.test(disk.subsystems) || /\/nvme/.test(disk.path)) {
+  if (/nvme|ata|pci|fabric|thunderbolt/.test(disk.transport) || /nvme/.test(disk.subsystems) || /\/nvme/.test(disk.path)) {
     return { code: 'E_CARD_KIND', what: `is an internal disk (${disk.transport || 'nvme'})`, hint: 'Cards are written in an SD or USB reader only.' };
   }
   if (!loop && !disk.removable && !/mmc|usb/.test(disk.subsystems)) return { code: 'E_CARD_KIND', what: 'is not removable', hint: 'Cards are written in an SD or USB reader only.' };
@@ -32,7 +32,7 @@ export function mountsOf(disk: Disk): string[] {
 }
 
 function isSystem(mount: string): boolean {
-  return mount === '/' || mount === '[SWAP]' || /^\/(boot|usr|var|home|nix|etc)(\/|$)/.test(mount);
+  return mount === '/' || mount === '[SWAP]' || /^\/(boot|usr|var|home|nix|etc|System|private)(\/|$)/.test(mount);
 }
 
 /** Bytes for people, `63.9 GB`. */

@@ -84,3 +84,18 @@ test('a card with something on it is overwritten only by the node’s name', asy
     base.remove();
   }
 });
+
+test('a card named by its serial alone is found without a question; two of one serial, and none, are refused', async () => {
+  const named: ClusterNode = { ...node, card: { serial: '0x1B2C' } };
+  const one = desk([system, card], []);
+  assert.deepEqual(await chooseCard(one.host, named), { device: '/dev/sdz', serial: '0x1B2C' });
+  assert.equal(one.asked.length, 0);
+  one.base.remove();
+  const two = desk([card, { ...card, path: '/dev/sdy' }], []);
+  await assert.rejects(chooseCard(two.host, named), { code: 'E_CARD_UNCHOSEN', where: { node: 'w-1' } });
+  two.base.remove();
+  const none = desk([system, { ...card, serial: 'other' }], ['']);
+  await assert.rejects(chooseCard(none.host, named), { code: 'E_CARD_MISSING', where: { node: 'w-1' } });
+  assert.deepEqual(none.asked.map((question) => question.code), ['card.ready']);
+  none.base.remove();
+});
