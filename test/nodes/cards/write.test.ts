@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, test } from 'node:test';
 import { FirstlightError, ManyErrors } from '../../../lib/errors.ts';
 import { parseGpt } from '../../../lib/gpt.ts';
@@ -100,31 +98,6 @@ test('an abort ends the write and leaves no table', async () => {
   const aborting = { ...host, emit: (event: { code: string }) => { if (event.code === 'card.progress') host.abort.abort(); } };
   await assert.rejects(writeCards(aborting, job), { name: 'AbortError' });
   assert.equal((await inspectCard(device)).kind, 'blank');
-});
-
-test('killed at any moment, the writer leaves no valid table that is not whole', async () => {
-  const image = smallImage(host.scratch, 'image', 120);
-  const old = smallImage(host.scratch, 'old');
-  const [before, after] = [old.raw, expected(image, new Map([[0x0c, 'new']]))];
-  const outcomes = new Set<string>();
-  for (let round = 0; round < 12; round += 1) {
-    const folder = join(host.scratch, `round-${round}`);
-    mkdirSync(folder);
-    const device = cardFile(folder, 'card', before);
-    const writer = spawn(process.execPath, [fileURLToPath(new URL('writer.ts', import.meta.url)), image.path, device], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: folder } });
-    const gone = once(writer, 'exit');
-    await once(writer.stdout, 'data');
-    const timer = setTimeout(() => writer.kill('SIGKILL'), 400 * Math.random());
-    await gone;
-    clearTimeout(timer);
-    const there = await start(device, after.length);
-    if (parseGpt(there) === undefined) outcomes.add('no table');
-    else if (there.subarray(0, before.length).equals(before)) outcomes.add('untouched');
-    else if (there.equals(after)) outcomes.add('whole');
-    else assert.fail(`round ${round}: a valid table before the card is whole`);
-    truncateSync(device, 0);
-  }
-  assert.ok(outcomes.has('no table'), `only ${[...outcomes].join(', ')} were seen`);
 });
 
 test('a card written over an older and longer Talos is not taken for the older one', async () => {
