@@ -1,51 +1,102 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { inspectCard } from '../../../nodes/cards/inspect.ts';
-import { writeCards } from '../../../nodes/cards/write.ts';
-import { proveCard } from '../../../nodes/cards/prove.ts';
 import { openDevice } from '../../../nodes/cards/device.ts';
+import { proveCard } from '../../../nodes/cards/prove.ts';
+import { writeCards } from '../../../nodes/cards/write.ts';
 import { testHost, type TestHost } from '../../support/host.ts';
-import { cardFile, expected, smallImage, start } from './support.ts';
+import { cardFile, expected, noise, smallImage, start } from './support.ts';
+
+const MIB = 1024 * 1024;
+const KEYS = new Map([[0x0c, 'stamp']]);
+const NONE = 'no loop devices here';
 
 let host: TestHost;
 let loop: string | undefined;
 beforeEach(() => {
   host = testHost();
-  const made = spawnSync('losetup', ['--find', '--show', cardFile(host.scratch, 'backing', Buffer.alloc(40 * 1024 * 1024, 7))], { encoding: 'utf8' });
-  loop = made.status === 0 ? made.stdout.trim() : undefined;
+  loop = attach(cardFile(host.scratch, 'backing', Buffer.concat(Array(40).fill(noise('photos')))));
 });
 afterEach(() => {
   if (loop) execFileSync('losetup', ['--detach', loop]);
   host.remove();
 });
 
-const KEYS = new Map([[0x0c, 'stamp']]);
+/** A loop device over a file; undefined where there are none. */
+function attach(file: string, ...options: string[]): string | undefined {
+  const made = spawnSync('losetup', ['--find', '--show', ...options, file], { encoding: 'utf8' });
+  return made.status === 0 ? made.stdout.trim() : undefined;
+}
 
-test('a block device is written like a file, and is held alone meanwhile', async (t) => {
-  if (!loop) return t.skip('no loop devices here');
+test('a block device full of other data holds the image to the byte, by cmp, and is held alone meanwhile', async (t) => {
+  if (!loop) return t.skip(NONE);
   const image = smallImage(host.scratch, 'image');
+  const beyond = (await start(loop, 40 * MIB)).subarray(image.raw.length);
   await writeCards(host, { image, targets: [{ node: 'cp-1', device: loop, meta: KEYS }] });
-  assert.ok((await start(loop, image.raw.length)).equals(expected(image, KEYS)));
+  const raw = join(host.scratch, 'raw');
+  writeFileSync(raw, expected(image, KEYS));
+  execFileSync('cmp', [`--bytes=${image.raw.length}`, raw, loop]);
+  assert.ok((await start(loop, 40 * MIB)).subarray(image.raw.length).equals(beyond), 'what is beyond the image was touched');
   assert.equal((await inspectCard(loop)).kind, 'talos');
   const held = await openDevice(await proveCard(host, loop));
   try {
+    assert.equal(held.direct, true);
     await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: loop, meta: KEYS }] }), { code: 'E_CARD_BUSY' });
   } finally {
     await held.close();
   }
 });
 
-test('sfdisk, where there is one, sees the partitions', async (t) => {
-  if (!loop || spawnSync('sfdisk', ['--version']).status !== 0) return t.skip('no loop devices or no sfdisk here');
+test('sfdisk sees the partitions; the system is made to read them, and nothing is ejected that can\'t be', async (t) => {
+  if (!loop) return t.skip(NONE);
+  if (spawnSync('sfdisk', ['--version']).status !== 0) return t.skip('no sfdisk here (Debian: fdisk)');
   const image = smallImage(host.scratch, 'image');
-  await writeCards(host, { image, targets: [{ node: 'cp-1', device: loop, meta: KEYS }] });
+  const ran: string[] = [];
+  const run: TestHost['run'] = async (command) => {
+    const done = await host.run(command);
+    ran.push(`${[command.program, ...command.args].join(' ')}: ${done.exitCode}`);
+    return done;
+  };
+  await writeCards({ ...host, run }, { image, targets: [{ node: 'cp-1', device: loop, meta: KEYS }] });
   const { partitiontable } = JSON.parse(execFileSync('sfdisk', ['--json', loop], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as { partitiontable: { partitions: { name: string }[] } };
   assert.deepEqual(partitiontable.partitions.map((one) => one.name), ['EFI', 'BIOS', 'BOOT', 'META']);
+  assert.match(ran.at(-1) ?? '', new RegExp(`^blockdev --rereadpt ${loop}: \\d+$`));
+  assert.equal(host.events.find((event) => event.code === 'card.written')?.data?.['ejected'], false);
 });
 
 test('a wrong serial is refused', async (t) => {
-  if (!loop) return t.skip('no loop devices here');
+  if (!loop) return t.skip(NONE);
   const image = smallImage(host.scratch, 'image');
   await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: loop, serial: '0x1234', meta: KEYS }] }), { code: 'E_CARD_SERIAL', where: { node: 'cp-1' } });
+});
+
+test('another card in the same reader, of the same size, put in between proof and opening, is refused untouched', async (t) => {
+  if (!loop) return t.skip(NONE);
+  const device = loop;
+  const image = smallImage(host.scratch, 'image');
+  const photos = cardFile(host.scratch, 'other', noise('other photos'));
+  const before = await start(photos, MIB);
+  await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device, meta: KEYS }] }, async (identity) => {
+    execFileSync('losetup', ['--detach', device]);
+    execFileSync('losetup', [device, photos]);
+    return openDevice(identity);
+  }), { code: 'E_CARD_SWAPPED', where: { node: 'cp-1' } });
+  assert.ok((await start(device, MIB)).equals(before));
+});
+
+test('a device that may not be written, and one below the image, are refused untouched', async (t) => {
+  const locked = attach(cardFile(host.scratch, 'locked'), '--read-only');
+  const small = attach(cardFile(host.scratch, 'small', noise('photos'), 30 * MIB));
+  if (!locked || !small) return t.skip(NONE);
+  try {
+    const image = smallImage(host.scratch, 'image');
+    await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: locked, meta: KEYS }] }), { code: 'E_CARD_READ_ONLY' });
+    await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: small, meta: KEYS }] }), { code: 'E_CARD_SMALL' });
+    assert.ok((await start(small, MIB)).equals(noise('photos')));
+  } finally {
+    for (const device of [locked, small]) execFileSync('losetup', ['--detach', device]);
+  }
 });
