@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { problem, FirstlightError } from '../lib/errors.ts';
 import { writeAt } from '../lib/file-bytes.ts';
@@ -15,6 +15,7 @@ const ATTEMPTS = 5;
 
 /**
  * Downloads a URL to a file, going on where the file ends (HTTP ranges) and again after a cut, up to five times without progress.
+ * Two runs that download the same URL to the same file write the same bytes to the same places, and do not disturb each other.
  * Events: `image.progress` {bytes, total, rate}, bytes and bytes a second. Throws `E_IMAGE_UNKNOWN` (404), `E_FACTORY`, the abort.
  */
 export async function download(host: Host, url: string, path: string): Promise<Downloaded> {
@@ -54,17 +55,18 @@ async function attempt(host: Host, url: string, path: string, had: number): Prom
     if (response.status === 206 && rangeStart(response) !== had) throw new Error('the factory answered with another range');
     if (response.status !== 206 && response.status !== 200) await refused(response, url);
     const length = response.headers.get('content-length');
-    await receive(host, response, path, { start, ...(length === null ? {} : { total: start + Number(length) }) }, () => watch.within(STALL_MS));
+    await receive(host, response, path, { start, had, ...(length === null ? {} : { total: start + Number(length) }) }, () => watch.within(STALL_MS));
   } finally {
     watch.end();
   }
 }
 
-type Span = { readonly start: number; readonly total?: number };
+type Span = { readonly start: number; readonly had: number; readonly total?: number };
 
 async function receive(host: Host, response: Response, path: string, span: Span, alive: () => void): Promise<void> {
-  const file = await open(path, span.start > 0 ? 'r+' : 'w', 0o644);
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
   try {
+    if (span.start < span.had) await file.truncate(span.start);
     const began = host.clock.now();
     let told = began;
     let at = span.start;

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FirstlightError, problem } from '../lib/errors.ts';
-import { syncFolder } from '../lib/files.ts';
 import type { Host } from '../lib/host.ts';
-import { readLock, updateLock, type ImagePin } from '../lib/lock-file.ts';
+import { updateLock, type ImagePin } from '../lib/lock-file.ts';
 import { imageBlocks } from '../nodes/cards/image-blocks.ts';
 import { download } from './download.ts';
+import { keep, look, partOf, pinnedSource, repackedName, sweep } from './image-cache.ts';
 import { hashOf, sourcesOf, tagOf, type ImageRequest, type Source } from './image-source.ts';
 import { repack } from './repack.ts';
 
@@ -14,9 +14,6 @@ export type { ImageRequest } from './image-source.ts';
 
 /** An image that is here and proven to be the pinned one. `path` is a `.raw.zst` file; hashes are SHA-256 in hex. */
 export type Image = ImagePin & { readonly path: string };
-
-/** A source whose image the lock file pins. */
-type Pinned = { readonly source: Source; readonly pin: ImagePin };
 
 /** An image file as it came, not yet judged. */
 type Got = { readonly path: string; readonly sha256: string; readonly bytes: number };
@@ -33,6 +30,7 @@ export async function ensureImage(host: Host, request: ImageRequest): Promise<Im
   if (pinned && found?.state === 'kept') return { ...pinned.pin, path: found.path };
   await mkdir(request.cacheFolder, { recursive: true });
   let unknown: unknown;
+  await sweep(host, request.cacheFolder);
   for (const source of pinned ? [pinned.source] : sourcesOf(request)) {
     try {
       return await obtain(host, request, source, pinned?.pin);
@@ -58,46 +56,24 @@ export async function observeImage(_host: Host, request: ImageRequest): Promise<
   return { state: 'needed', why: found.why };
 }
 
-async function pinnedSource(request: ImageRequest): Promise<Pinned | undefined> {
-  const { images } = await readLock(request.lockFile);
-  for (const source of sourcesOf(request)) {
-    const pin = images[source.name];
-    if (pin) return { source, pin };
-  }
-  return undefined;
-}
-
-type Found = { readonly state: 'kept'; readonly path: string } | { readonly state: 'not'; readonly why: string };
-
-/** Whether the pinned image is here, judged by its bytes; damaged ones are taken for absent. */
-async function look(request: ImageRequest, { source, pin }: Pinned): Promise<Found> {
-  if ('file' in source) {
-    const given = await hashOf(source.file);
-    if (given?.sha256 !== pin.compressedSha256) return { state: 'not', why: given ? `${source.file} is not the pinned image` : `${source.file} is not there` };
-    if (source.form === 'zst') return { state: 'kept', path: source.file };
-  }
-  if (source.form === 'zst') {
-    const path = join(request.cacheFolder, `${pin.compressedSha256}.raw.zst`);
-    const hash = await hashOf(path);
-    if (hash?.sha256 === pin.compressedSha256) return { state: 'kept', path };
-    return { state: 'not', why: hash ? 'the image in the cache is damaged' : 'the pinned image is not in the cache' };
-  }
-  // Another compressor may pack the same bytes otherwise: such a file is named by what it holds and by its own hash.
-  const names = (await readdir(request.cacheFolder).catch(() => [])).filter((name) => name.startsWith(`${pin.rawSha256}-`));
-  for (const name of names) {
-    const path = join(request.cacheFolder, name);
-    if (name === repackedName(pin.rawSha256, (await hashOf(path))?.sha256 ?? '')) return { state: 'kept', path };
-  }
-  return { state: 'not', why: names.length > 0 ? 'the image in the cache is damaged' : 'the pinned image is not in the cache' };
-}
-
 async function obtain(host: Host, request: ImageRequest, source: Source, pin: ImagePin | undefined): Promise<Image> {
   if ('file' in source) {
     const given = await hashOf(source.file);
     if (!given) throw problem('E_IMAGE_MISSING', `there is no image at ${source.file}`, 'Put it there, or mend talos.image in cluster.yaml.');
     return accept(host, request, source, { path: source.file, ...given }, pin);
   }
-  const part = join(request.cacheFolder, `${request.schematicId}-${tagOf(request)}.raw.${source.form}.part`);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await fetchImage(host, request, source, pin);
+    } catch (error) {
+      // Another run that downloads the same image has just taken the file away, whole.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 3) throw error;
+    }
+  }
+}
+
+async function fetchImage(host: Host, request: ImageRequest, source: Extract<Source, { url: string }>, pin: ImagePin | undefined): Promise<Image> {
+  const part = partOf(request, source);
   let got = await download(host, source.url, part);
   if (pin && got.sha256 !== pin.compressedSha256 && got.resumed) {
     await rm(part, { force: true });
@@ -121,7 +97,7 @@ async function accept(host: Host, request: ImageRequest, source: Source, got: Go
     if (path !== got.path) await keep(got.path, path, request);
     return await pinned(request, source, image, path);
   }
-  const work = join(request.cacheFolder, `${got.sha256}.repack`);
+  const work = join(request.cacheFolder, `${got.sha256}-${randomBytes(4).toString('hex')}.repack`);
   try {
     const { path: packed, sha256, rawSha256, rawBytes } = await repack(host, { path: got.path, form: source.form }, work);
     if (pin && pin.rawSha256 !== rawSha256) throw problem('E_IMAGE_CORRUPT', `the image ${got.path} does not decode to the pinned bytes`, 'Try another version of xz; if that does not help, report it.');
@@ -131,15 +107,6 @@ async function accept(host: Host, request: ImageRequest, source: Source, got: Go
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
-
-function repackedName(rawSha256: string, sha256: string): string {
-  return `${rawSha256}-${sha256}.raw.zst`;
-}
-
-async function keep(from: string, to: string, request: ImageRequest): Promise<void> {
-  await rename(from, to);
-  await syncFolder(request.cacheFolder);
 }
 
 async function pinned(request: ImageRequest, source: Source, pin: ImagePin, path: string): Promise<Image> {

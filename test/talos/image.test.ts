@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { startFactory, type LabFactory } from '../../lab/factory/factory.ts';
 import { readLock, updateLock } from '../../lib/lock-file.ts';
 import { ensureImage, observeImage, type ImageRequest } from '../../talos/image.ts';
+import { partOf } from '../../talos/image-cache.ts';
+import { sourcesOf } from '../../talos/image-source.ts';
 import { postSchematic, schematicYaml } from '../../talos/schematic.ts';
 import { testHost, type TestHost } from '../support/host.ts';
 
@@ -71,7 +73,7 @@ test('a part of another download is thrown away when the whole is not the pinned
   const whole = await ensureImage(host, request);
   const other = { ...request, cacheFolder: join(host.scratch, 'second') };
   await ensureImage(host, other);
-  const part = join(other.cacheFolder, `${request.schematicId}-v1.11.0.raw.zst.part`);
+  const part = partOf(other, sourcesOf(other)[0]!);
   writeFileSync(part, Buffer.alloc(1_000_000, 1));
   truncateSync(join(other.cacheFolder, `${whole.compressedSha256}.raw.zst`), 5);
   assert.equal((await ensureImage(host, other)).compressedSha256, whole.compressedSha256);
@@ -99,6 +101,22 @@ test('an unknown version or schematic is told at once; a factory that refuses is
   factory.fail('refuse');
   const quick = { ...host, clock: { ...host.clock, sleep: async (ms: number, signal?: AbortSignal) => host.clock.sleep(ms > 60_000 ? ms : 1, signal) } };
   await assert.rejects(ensureImage(quick, request), { code: 'E_FACTORY' });
+});
+
+test('two runs that download the same image at the same time both get it', async () => {
+  const other = { ...request, lockFile: join(host.scratch, 'other.lock.yaml') };
+  const [one, two] = await Promise.all([ensureImage(host, request), ensureImage(host, other)]);
+  assert.deepEqual(one, two);
+  assert.deepEqual(readdirSync(request.cacheFolder), [`${one.compressedSha256}.raw.zst`]);
+});
+
+test('what killed runs left in the cache goes when it is a week old', async () => {
+  mkdirSync(request.cacheFolder, { recursive: true });
+  const [old, young] = [join(request.cacheFolder, 'old.raw.zst.part'), join(request.cacheFolder, 'young.raw.xz.part')];
+  for (const path of [old, young]) writeFileSync(path, 'x');
+  utimesSync(old, 1, 1);
+  await ensureImage(host, request);
+  assert.deepEqual([existsSync(old), existsSync(young)], [false, true]);
 });
 
 test('an abort ends a download at once', async () => {
