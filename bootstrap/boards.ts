@@ -69,7 +69,7 @@ function refuseMixups(facts: Facts, neighbours: Neighbours): void {
     const board = cluster.nodes.find((node) => identity.macs.includes(node.mac))?.name;
     const card = identity.stamp.node;
     return board === undefined || board === card ? [] : [{ board, text: `the board of ${board} (at ${address}) booted the card of ${card}` }];
-  });
+  }).toSorted((one, other) => one.board.localeCompare(other.board));
   const [first] = mixed;
   if (!first) return;
   throw problem('E_IDENTITY_OTHER_NODE', mixed.map(({ text }) => text).join('; '),

@@ -66,6 +66,11 @@ export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode
     'Put another card into the reader, or answer with the node’s name.', { where: { node: node.name } });
 }
 
+/** Whether the reader that the inventory names for a node has a card in it (which then is in no board). */
+export async function cardIsInReader(node: ClusterNode): Promise<boolean> {
+  return node.card?.device !== undefined && (await inspectCard(node.card.device)).kind !== 'missing';
+}
+
 /** A card to write: its device, and its serial where one is known. */
 export type ChosenCard = { readonly device: string; readonly serial?: string };
 

@@ -6,21 +6,25 @@ import { setPower } from '../../nodes/power.ts';
 import type { Image } from '../../talos/image.ts';
 import { cardKeys } from '../../talos/stamp.ts';
 import { locateQuietly, type Neighbours } from '../boards.ts';
-import { askToOverwrite, chooseCard, nodesWithCard, type ChosenCard } from '../cards.ts';
+import { askToOverwrite, cardIsInReader, chooseCard, nodesWithCard, type ChosenCard } from '../cards.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 import { switchPassword } from './boards.ts';
 import { openImage } from './image.ts';
 
-/** Every node that doesn't answer yet has a card with this cluster's image and its own stamp. */
+/** Every node that doesn't answer yet has a card with this cluster's image and its own stamp, and that card is in its board. */
 export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbours>): Step {
   const proven = new Set<string>();
-  const lacking = async (host: Host): Promise<ClusterNode[]> => {
+  let asked = false;
+  const lacking = async (host: Host): Promise<Lacking> => {
     const neighbours = await lookout(host);
-    const absent = facts.cluster.nodes.filter((node) => !proven.has(node.name) && locateQuietly(facts, node, neighbours).kind === 'absent');
-    if (absent.length === 0) return absent;
-    const ready = await nodesWithCard(facts, host, absent, await openImage(facts, host));
-    return absent.filter((node) => !ready.has(node.name));
+    const absent = facts.cluster.nodes.filter((node) => locateQuietly(facts, node, neighbours).kind === 'absent');
+    if (absent.length === 0) return { card: [], insertion: [] };
+    const unproven = absent.filter((node) => !proven.has(node.name));
+    const ready = unproven.length === 0 ? new Set() : await nodesWithCard(facts, host, unproven, await openImage(facts, host));
+    const card = unproven.filter((node) => !ready.has(node.name));
+    const inReader = await Promise.all(absent.map(cardIsInReader));
+    return { card, insertion: asked ? [] : absent.filter((node, index) => !card.includes(node) && inReader[index]) };
   };
   return {
     id: 'cards',
@@ -29,16 +33,26 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
     needs: ['image', 'bundle', 'credentials'],
     danger: 'Everything on the cards is overwritten.',
     async observe(host) {
-      const nodes = await lacking(host);
-      if (nodes.length === 0) return { state: 'done', detail: 'every board answers or has its card' };
-      return { state: 'needed', why: `to be written: ${nodes.map((node) => node.name).join(', ')}` };
+      const { card, insertion } = await lacking(host);
+      if (card.length > 0) return { state: 'needed', why: `to be written: ${names(card)}` };
+      if (insertion.length > 0) return { state: 'needed', why: `to be put into their boards: ${names(insertion)}` };
+      return { state: 'done', detail: 'every board answers or has its card' };
     },
     async act(host) {
-      const nodes = await lacking(host);
-      await writeNodeCards(facts, host, nodes, { before: (round) => darken(facts, host, round), written: (node) => proven.add(node.name) });
-      await host.ask({ code: 'cards.insert', text: `Put the cards into the boards (${nodes.map((node) => node.name).join(', ')}) and press Enter.`, fallback: 'done' });
+      const { card, insertion } = await lacking(host);
+      await writeNodeCards(facts, host, card, { before: (round) => darken(facts, host, round), written: (node) => proven.add(node.name) });
+      await darken(facts, host, insertion);
+      await host.ask({ code: 'cards.insert', text: `Put the cards into the boards (${names([...card, ...insertion])}) and press Enter.`, fallback: 'done' });
+      asked = true;
     },
   };
+}
+
+/** Nodes without a card that could boot them, and nodes whose good card is still in its reader. */
+type Lacking = { readonly card: readonly ClusterNode[]; readonly insertion: readonly ClusterNode[] };
+
+function names(nodes: readonly ClusterNode[]): string {
+  return nodes.map((node) => node.name).join(', ');
 }
 
 /** What happens around the writing: before the first byte of a round, and when a node's card is proven. */
@@ -51,9 +65,8 @@ export type Around = { readonly before: (round: readonly ClusterNode[]) => Promi
 export async function writeNodeCards(facts: Facts, host: Host, nodes: readonly ClusterNode[], around: Around): Promise<void> {
   const image = await openImage(facts, host);
   for (const [index, round] of rounds(nodes).entries()) {
-    const names = round.map((node) => node.name).join(', ');
     const named = round.every((node) => node.card?.device !== undefined);
-    if (index > 0 && named) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names}) and press Enter.` });
+    if (index > 0 && named) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names(round)}) and press Enter.` });
     const targets = [];
     for (const node of round) {
       const card = await chooseCard(host, node);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
 import { runSteps, type RunResult } from '../../bootstrap/runner.ts';
 import { upSteps } from '../../bootstrap/up.ts';
-import type { Host, Question } from '../../lib/host.ts';
+import { withSignal, type Host, type Question, type RunEvent } from '../../lib/host.ts';
 import { createWorld, type World } from '../../lab/world/world.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
@@ -15,8 +15,8 @@ export type Rehearsal = {
   readonly world: World;
   readonly cluster: Cluster;
   readonly host: TestHost;
-  /** One `up`, with facts and a scratch folder of its own, as a new command has. `hands` may do other than the world's hands. */
-  up(options?: { readonly bootMs?: number; readonly hands?: (question: Question) => Promise<string | undefined> }): Promise<{ readonly result: RunResult; readonly facts: Facts }>;
+  /** One `up`, with facts and a scratch folder of its own, as a new command has. `hands` may do other than the world's hands; it is interrupted at the event `stopAt` names. */
+  up(options?: { readonly bootMs?: number; readonly hands?: (question: Question) => Promise<string | undefined>; readonly stopAt?: (event: RunEvent) => boolean }): Promise<{ readonly result: RunResult; readonly facts: Facts }>;
   close(): Promise<void>;
 };
 
@@ -39,7 +39,9 @@ export async function openRehearsal(folder: string): Promise<Rehearsal> {
       };
       await mkdir(scratch, { mode: 0o700 });
       const facts = createFacts(cluster, scratch);
-      const result = await runSteps(upSteps(facts, { bootMs: options.bootMs ?? 30_000, joinMs: 120_000 }), own);
+      const stop = new AbortController();
+      const stoppable: Host = withSignal({ ...own, emit: (event) => { own.emit(event); if (options.stopAt?.(event)) stop.abort(); } }, stop.signal);
+      const result = await runSteps(upSteps(facts, { bootMs: options.bootMs ?? 30_000, joinMs: 120_000 }), stoppable);
       return { result, facts };
     },
     async close() {

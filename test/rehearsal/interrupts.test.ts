@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
+
+// The machines are the truth: `up` is cut off just as one step after another begins to act, in one and the same world, and
+// each next `up` goes on from what is there. At the end everything is as if nothing had happened.
+
+const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
+const MOMENTS = ['bundle', 'image', 'cards', 'power:gandalf-w-2', 'config:gandalf-cp-1', 'config:gandalf-w-1', 'etcd', 'storage', 'csi-secret', 'age-secret', 'flux', 'reconciled'];
+let rehearsal: Rehearsal;
+/** Steps whose work is done once in this world; boards that are off and cards in their reader are looked after anew. */
+const ONCE = new Set(['bundle', 'credentials', 'schematic', 'image', 'etcd', 'storage', 'csi-secret', 'age-secret', 'flux']);
+const finished = new Set<string>();
+
+before(async () => { rehearsal = await openRehearsal(gandalf); });
+after(async () => { await rehearsal.close(); });
+
+for (const moment of MOMENTS) {
+  test(`cut off as ${moment} begins to act`, async () => {
+    let begun = false;
+    const work = rehearsal.up({
+      stopAt: (event) => {
+        if (event.step === moment && event.code === 'step.acting') begun = true;
+        return begun && event.step === moment;
+      },
+    });
+    await assert.rejects(work, { code: 'E_ABORTED' });
+    assert.ok(begun);
+    const events = rehearsal.host.events.splice(0);
+    const repeated = events.filter((event) => event.code === 'step.acting' && finished.has(event.step ?? '')).map((event) => event.step);
+    assert.deepEqual(repeated, [], 'what was finished is not done again');
+    for (const event of events) if (event.code === 'step.done' && ONCE.has(event.step ?? '')) finished.add(event.step!);
+  });
+}
+
+test('then up finishes, etcd was bootstrapped once, and once more there is nothing to do', async () => {
+  await rehearsal.up();
+  const again = await rehearsal.up();
+  assert.deepEqual(again.result.steps.filter((end) => end.end !== 'already').map((end) => end.step.id), []);
+  const members = again.result.steps.find((end) => end.step.id === 'etcd')!.detail.split(', ');
+  assert.equal(members.length, 1);
+  assert.equal(rehearsal.world.nas!.luns().length, 1);
+});
