@@ -1,7 +1,7 @@
 import { checkSteps, runChecks } from '../../bootstrap/check.ts';
 import { createFacts } from '../../bootstrap/facts.ts';
 import { openCluster } from '../open-cluster.ts';
-import { provideTools } from '../provide-tools.ts';
+import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
 import { UP_TOOLS } from './up.ts';
 
@@ -9,6 +9,7 @@ import { UP_TOOLS } from './up.ts';
 export async function checkCommand(session: Session, argument: string | undefined): Promise<number> {
   const cluster = await openCluster(argument);
   session.view.say(`✔ ${cluster.name}: cluster.yaml is valid (${cluster.nodes.length} nodes)`);
+  await requireSystemPrograms(session, cluster);
   await provideTools(session, UP_TOOLS);
   const steps = checkSteps(createFacts(cluster, session.host.scratch));
   session.view.begin(steps);

@@ -5,7 +5,7 @@ import type { Patience } from '../../bootstrap/up.ts';
 import { createWorld, type World } from '../../lab/world/world.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { openCluster } from '../open-cluster.ts';
-import { provideTools } from '../provide-tools.ts';
+import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
 import { accessText } from '../terminal/access.ts';
 import { summary } from '../terminal/summary.ts';
@@ -20,6 +20,7 @@ const LAB_PATIENCE: Patience = { bootMs: 60_000, joinMs: 3 * 60_000 };
 export async function rehearseCommand(session: Session, argument: string | undefined, options: Record<string, unknown>): Promise<number> {
   const { host, view } = session;
   const real = await openCluster(argument);
+  await requireSystemPrograms(session, real);
   await provideTools(session);
   view.say(`Rehearsing ${real.name} in the lab, on loopback addresses: nothing real is touched.`);
   const folder = temporaryFolder('rehearsal');

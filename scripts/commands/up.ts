@@ -8,7 +8,7 @@ import type { Cluster } from '../../nodes/cluster.ts';
 import { openCluster } from '../open-cluster.ts';
 import type { Session } from '../session.ts';
 import { summary } from '../terminal/summary.ts';
-import { provideTools } from '../provide-tools.ts';
+import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 
 /** Programs that a bring-up runs. */
 export const UP_TOOLS = ['talosctl', 'flux', 'kubectl', 'sops'];
@@ -16,6 +16,7 @@ export const UP_TOOLS = ['talosctl', 'flux', 'kubectl', 'sops'];
 /** `firstlight up`: the whole way; exit code 0 when everything is proven. */
 export async function upCommand(session: Session, argument: string | undefined, options: Record<string, unknown>): Promise<number> {
   const cluster = await openCluster(argument);
+  await requireSystemPrograms(session, cluster);
   await provideTools(session, UP_TOOLS);
   const { result, facts } = await bringUp(session, session.host, cluster);
   if (typeof options['access'] === 'string') await leaveAccess(session.host, facts, resolve(options['access']));

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { testHost } from '../support/host.ts';
 
 const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
+const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
 const invalid = (name: string): string => fileURLToPath(new URL(`../inventories/invalid/${name}.yaml`, import.meta.url));
 
 async function firstlight(...args: string[]) {
@@ -53,4 +54,13 @@ test('a cluster that is not there is told with those that are', async () => {
   const { exitCode, stderr } = await firstlight('status', 'mordor');
   assert.equal(exitCode, 1);
   assert.match(stderr, /E_CLUSTER_UNKNOWN/);
+});
+
+test('git and ssh are missed before anything is begun', async () => {
+  const host = testHost();
+  const { exitCode, stderr } = await host.run({ program: process.execPath, args: [cli, 'check', gandalf], env: { PATH: host.scratch }, accept: 'any', timeoutMs: 30_000 });
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /E_NO_PROGRAM {2}git and ssh are not on PATH/);
+  assert.match(stderr, /apt install git openssh-client/);
+  host.remove();
 });
