@@ -12,8 +12,8 @@ import { parseGpt } from '../lib/gpt.ts';
 const MIB = 1024 * 1024;
 const CONTENTS = { version: 'v1.11.0', schematic: createHash('sha256').update('bench').digest('hex'), extensions: ['siderolabs/iscsi-tools'] };
 
-/** The image in all the forms the programs want; `raw` is removed by the caller. */
-export type BenchImage = { readonly zst: string; readonly xz: string; readonly bmap: string | undefined; readonly rawBytes: number; readonly dataMib: number };
+/** The image in all the forms the programs want; `pipe` is a named pipe to compare through. */
+export type BenchImage = { readonly zst: string; readonly xz: string; readonly bmap: string | undefined; readonly pipe: string; readonly rawBytes: number; readonly dataMib: number };
 
 /**
  * Makes an image as large and as full as a Talos image for a Pi: 2246 MiB, of which 130 MiB cannot be compressed (kernel,
@@ -27,8 +27,8 @@ export async function makeImage(folder: string): Promise<BenchImage> {
   const shell = (line: string): boolean => spawnSync('bash', ['-c', `set -eo pipefail; cd '${folder}'; ${line}`], { stdio: 'ignore' }).status === 0;
   shell('zstd -dcq image.raw.zst | xz -0 -T0 > image.raw.xz');
   const bmap = shell('zstd -dqf --sparse image.raw.zst -o image.raw && bmaptool create -o image.bmap image.raw');
-  shell('rm -f image.raw');
-  return { zst, xz: join(folder, 'image.raw.xz'), bmap: bmap ? join(folder, 'image.bmap') : undefined, rawBytes: counts.rawBytes, dataMib: Math.round(counts.data / MIB) };
+  shell('rm -f image.raw; mkfifo pipe');
+  return { zst, xz: join(folder, 'image.raw.xz'), bmap: bmap ? join(folder, 'image.bmap') : undefined, pipe: join(folder, 'pipe'), rawBytes: counts.rawBytes, dataMib: Math.round(counts.data / MIB) };
 }
 
 function* fullImage(counts: { rawBytes: number; data: number }): Generator<Buffer> {

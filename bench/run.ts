@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { makeCards, type Cards } from './cards.ts';
 import { makeImage } from './image.ts';
 import { measure } from './measure.ts';
-import { DD_CMP, methodsFor, OURS, OURS_FOUR, type Method } from './methods.ts';
+import { DD_CMP, DD_CMP_DIRECT, methodsFor, OURS, OURS_FOUR, RAW_READ, RAW_WRITE, type Method } from './methods.ts';
 import { report, type Row, type Table } from './report.ts';
 
 const ROUNDS = Number(process.env['FIRSTLIGHT_BENCH_ROUNDS'] ?? 3);
@@ -37,8 +37,8 @@ try {
   const methods = methodsFor(image);
   const only = (...names: string[]): Method[] => methods.filter((method) => names.includes(method.name));
   const plans = [
-    ['Loop devices (direct I/O), new cards', 'loop', 'new', methods],
-    ['Loop devices (direct I/O), cards full of other data', 'loop', 'full', only(OURS, DD_CMP)],
+    ['Loop devices (direct I/O), new cards', 'loop', 'new', methods.filter((method) => ![RAW_READ, RAW_WRITE].includes(method.name))],
+    ['Loop devices (direct I/O), cards full of other data', 'loop', 'full', only(OURS, DD_CMP, DD_CMP_DIRECT, RAW_WRITE, RAW_READ)],
     ['Files, new cards', 'file', 'new', only(OURS, OURS_FOUR, DD_CMP)],
     ['Files, cards full of other data', 'file', 'full', only(OURS, DD_CMP)],
   ] as const;
