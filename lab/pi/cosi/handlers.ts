@@ -1,5 +1,6 @@
 import type { Handlers } from '../api/handler.ts';
 import type { Node } from '../node.ts';
+import { createMailbox } from '../wire/mailbox.ts';
 import { pack, unpack } from '../wire/messages.ts';
 import type { Call } from '../wire/server.ts';
 import { status } from '../wire/status.ts';
@@ -31,31 +32,22 @@ function undefinedMessage(what: Wanted): Readonly<Record<string, unknown>> {
 }
 
 async function* watch(node: Node, call: Call, what: Wanted, contents: boolean): AsyncGenerator<Uint8Array> {
-  const queue: Uint8Array[] = [];
-  let wake = (): void => {};
+  const mailbox = createMailbox();
   const stop = node.resources.follow((change) => {
     const { resource } = change;
     if (resource.namespace !== what.namespace || resource.type !== what.type || (what.id !== '' && resource.id !== what.id)) return;
-    queue.push(event(change));
-    wake();
+    mailbox.put(event(change));
   });
-  const gone = (): void => wake();
-  call.signal.addEventListener('abort', gone);
   try {
     yield new Uint8Array();
     const now = node.resources.list(what.namespace, what.type).filter((one) => what.id === '' || one.id === what.id);
-    queue.length = 0;
+    mailbox.clear();
     if (what.id !== '' || contents) for (const resource of now) yield event({ kind: 0, resource });
     if (what.id !== '' && now.length === 0) yield pack('WatchResponse', { event: [{ resource: undefinedMessage(what), event_type: 2 }] });
     if (contents) yield pack('WatchResponse', { event: [{ resource: undefinedMessage(what), event_type: 3, bookmark: Buffer.alloc(16, 1) }] });
-    while (!call.signal.aborted) {
-      const next = queue.shift();
-      if (next) yield next;
-      else await new Promise<void>((resolve) => { wake = resolve; });
-    }
+    yield* mailbox.deliver(call.signal);
   } finally {
     stop();
-    call.signal.removeEventListener('abort', gone);
   }
 }
 

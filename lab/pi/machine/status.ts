@@ -4,6 +4,7 @@ import { adminKubeconfig } from '../../kubernetes/kubeconfig.ts';
 import { controlPlaneMaterial } from '../config/machine-config.ts';
 import type { Handlers } from '../api/handler.ts';
 import type { Node } from '../node.ts';
+import { createMailbox } from '../wire/mailbox.ts';
 import { pack, seconds, unpack } from '../wire/messages.ts';
 import { status } from '../wire/status.ts';
 import { CLIENT_AUTH, issue } from '../tls.ts';
@@ -114,25 +115,17 @@ export const STATUS_HANDLERS: Handlers = {
     const message = unpack('EventsRequest', request);
     const actor = String(message['with_actor_id'] ?? '');
     const tail = (message['tail_events'] ?? 0) as number;
-    const queue = node.events.all().filter((one) => actor === '' || one.actor === actor).slice(tail < 0 ? 0 : tail === 0 ? Infinity : -tail).map((one) => one.bytes);
-    let wake = (): void => {};
+    const before = node.events.all().filter((one) => actor === '' || one.actor === actor).slice(tail < 0 ? 0 : tail === 0 ? Infinity : -tail).map((one) => one.bytes);
+    const mailbox = createMailbox(before);
     const stop = node.events.follow((one) => {
-      if (actor === '' || one.actor === actor) queue.push(one.bytes);
-      wake();
+      if (actor === '' || one.actor === actor) mailbox.put(one.bytes);
     });
-    const gone = (): void => wake();
-    call.signal.addEventListener('abort', gone);
     try {
       // The first message is empty: the client takes it as "connected".
       yield pack('Event', { data: {}, id: '' });
-      while (!call.signal.aborted) {
-        const next = queue.shift();
-        if (next) yield next;
-        else await new Promise<void>((resolve) => { wake = resolve; });
-      }
+      yield* mailbox.deliver(call.signal);
     } finally {
       stop();
-      call.signal.removeEventListener('abort', gone);
     }
   },
 };
