@@ -22,8 +22,8 @@ export function methodsFor(image: BenchImage): Method[] {
     one(OURS, (device) => `${flash} '${device}'`),
     { name: OURS_FOUR, cards: 4, line: (devices) => `${flash} ${devices.map((device) => `'${device}'`).join(' ')}` },
     one(DD_CMP, (device) => `zstd -dcq '${image.zst}' | dd of='${device}' ${write} && zstd -dcq '${image.zst}' | cmp -n ${image.rawBytes} - '${device}'`),
-    one(DD_CMP_DIRECT, (device) => `zstd -dcq '${image.zst}' | dd of='${device}' ${write} && dd if='${device}' bs=4M count=${image.rawBytes} iflag=direct,count_bytes status=none | cmp -n ${image.rawBytes} - '${image.pipe}' & `
-      + `zstd -dcq '${image.zst}' > '${image.pipe}' & wait -n && wait -n`),
+    one(DD_CMP_DIRECT, (device) => `zstd -dcq '${image.zst}' > '${image.pipe}' & other=$!; zstd -dcq '${image.zst}' | dd of='${device}' ${write} && `
+      + `dd if='${device}' bs=4M count=${image.rawBytes} iflag=direct,count_bytes status=none | cmp -n ${image.rawBytes} - '${image.pipe}' && wait $other || { kill $other; false; }`),
     one('zstd -dc | dd oflag=direct bs=4M (nothing compared)', (device) => `zstd -dcq '${image.zst}' | dd of='${device}' ${write}`),
     one('xz -dc | dd oflag=direct bs=4M (nothing compared)', (device) => `xz -dcq '${image.xz}' | dd of='${device}' ${write}`),
     ...(image.bmap !== undefined && has('bmaptool') ? [

@@ -44,7 +44,9 @@ function verdict(table: Table): string {
   const [one, four, peer] = [OURS, OURS_FOUR, DD_CMP].map((name) => medians(table.rows.find((row) => row.name === name)));
   const cell = (value: number, limit: number, digits: number): string => Number.isNaN(value) ? 'not measured' : `${value.toFixed(digits)} ${value <= limit ? 'met' : '**not met**'}`;
   const ratio = (a: Taken | undefined, b: Taken | undefined, key: keyof Taken): number => (a?.[key] ?? NaN) / (b?.[key] ?? NaN);
-  return `| ${table.title} | ${cell(ratio(one, peer, 'wall'), 1, 2)} | ${cell(ratio(one, peer, 'cpu'), 1.3, 2)} | ${cell(ratio(four, one, 'wall'), 1.5, 2)} | ${cell(one?.mib ?? NaN, 160, 0)} / ${cell(four?.mib ?? NaN, 160, 0)} |`;
+  const [ones, fours] = [OURS, OURS_FOUR].map((name) => table.rows.find((row) => row.name === name)?.taken ?? []);
+  const rounds = (fours ?? []).map((taken, index) => ratio(taken, ones?.[index], 'wall').toFixed(2)).join(', ');
+  return `| ${table.title} | ${cell(ratio(one, peer, 'wall'), 1, 2)} | ${cell(ratio(one, peer, 'cpu'), 1.3, 2)} | ${cell(ratio(four, one, 'wall'), 1.5, 2)}${rounds === '' ? '' : ` (rounds: ${rounds})`} | ${cell(one?.mib ?? NaN, 160, 0)} / ${cell(four?.mib ?? NaN, 160, 0)} |`;
 }
 
 function medians(row: Row | undefined): Taken {
