@@ -1,10 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { problem } from '../lib/errors.ts';
-import type { Host } from '../lib/host.ts';
-
-/** Milliseconds for one call of kubectl. */
-const DEADLINE_MS = 30_000;
+import type { CommandResult, Host } from '../lib/host.ts';
 
 const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional() });
 
@@ -32,16 +29,22 @@ export type KubeObject = z.infer<typeof KubeObject>;
 
 const Answer = z.union([z.looseObject({ kind: z.literal('List'), items: z.array(KubeObject) }), KubeObject]);
 
-/**
- * Runs kubectl with a kubeconfig and gives its standard output. Secrets go in by `stdin`, never by `args`. Throws
- * `E_KUBE_UNREACHABLE`, `E_KUBE_FORBIDDEN`, `E_KUBE_NO_KIND` (the kind does not exist there), `E_KUBE`.
- */
-export async function kubectl(host: Host, kubeconfig: string, args: readonly string[], stdin?: string): Promise<string> {
-  const done = await host.run({
-    program: 'kubectl', args: [...args, '--request-timeout=20s', `--cache-dir=${join(host.scratch, 'kubectl-cache')}`],
-    env: { KUBECONFIG: kubeconfig }, timeoutMs: DEADLINE_MS, accept: 'any',
-    ...(stdin === undefined ? {} : { stdin }),
+/** What a call of kubectl may be given: input, and seconds for each of its requests (20 unless told; the program gets 10 more). */
+export type KubectlOptions = { readonly stdin?: string; readonly requestSeconds?: number };
+
+/** Runs kubectl with a kubeconfig and gives what it answered, whatever its exit code. Secrets go in by `stdin`, never by `args`. */
+export function tryKubectl(host: Host, kubeconfig: string, args: readonly string[], options: KubectlOptions = {}): Promise<CommandResult> {
+  const seconds = options.requestSeconds ?? 20;
+  return host.run({
+    program: 'kubectl', args: [...args, `--request-timeout=${seconds}s`, `--cache-dir=${join(host.scratch, 'kubectl-cache')}`],
+    env: { KUBECONFIG: kubeconfig }, timeoutMs: (seconds + 10) * 1000, accept: 'any',
+    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
   });
+}
+
+/** The standard output of `tryKubectl`. Throws `E_KUBE_UNREACHABLE`, `E_KUBE_FORBIDDEN`, `E_KUBE_NO_KIND` (the kind does not exist there), `E_KUBE`. */
+export async function kubectl(host: Host, kubeconfig: string, args: readonly string[], stdin?: string): Promise<string> {
+  const done = await tryKubectl(host, kubeconfig, args, stdin === undefined ? {} : { stdin });
   if (done.exitCode === 0) return done.stdout;
   throw kubeProblem(host.mask.hide(done.stderr));
 }

@@ -3,9 +3,6 @@ import type { CardContents } from '../nodes/cards/types.ts';
 /** The META key that holds the stamp: UserReserved1 of siderolabs/talos:pkg/machinery/meta/constants.go. */
 export const STAMP_KEY = 0x0c;
 
-/** The stamp's id among Talos's MetaKeys resources (`talosctl get meta 0x0c`). */
-export const STAMP_ID = '0x0c';
-
 /** What a card says of itself: written at flash time, read back from the board that booted it. `nonce` is lower-case hex. */
 export type Stamp = { readonly cluster: string; readonly node: string; readonly nonce: string };
 

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { waitFor } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
+import { tryKubectl } from '../../gitops/kubectl.ts';
 import { kubeconfig } from '../../talos/talosctl.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
@@ -80,5 +81,5 @@ async function fetchKubeconfig(facts: Facts, host: Host): Promise<void> {
 }
 
 function kubectl(host: Host, facts: Facts, args: readonly string[]) {
-  return host.run({ program: 'kubectl', args: ['--request-timeout=5s', ...args], env: { KUBECONFIG: facts.kubeconfig }, timeoutMs: 15_000, accept: 'any' });
+  return tryKubectl(host, facts.kubeconfig, args, { requestSeconds: 5 });
 }
