@@ -40,8 +40,6 @@ export type Pin = z.infer<typeof pin> & { readonly tool: string };
 export type Release = z.infer<typeof release>;
 /** How a tool is built: folder of our Go module, Go package by binary, and what its build needs besides. */
 export type Build = z.infer<typeof build>;
-/** Which versions found on PATH will do (`from` counts, `below` does not), and how each binary is asked. */
-export type OnPath = z.infer<typeof onPath>;
 
 /** Reads tools.lock.yaml. Throws `E_TOOLS_LOCK` with every mistake at its place. */
 export async function readPins(file: string): Promise<readonly Pin[]> {
