@@ -1,5 +1,6 @@
 import { timingSafeEqual, createHash } from 'node:crypto';
 import ssh2, { type Connection, type ParsedKey } from 'ssh2';
+import { newSshKey } from '../lib/ssh-key.ts';
 import { fingerprint } from '../lib/ssh.ts';
 import { openSshDoor } from './ssh-door.ts';
 import { answerCommand } from './switch-commands.ts';
@@ -35,7 +36,7 @@ export type LabSwitch = {
 
 /** A new Ed25519 host key in OpenSSH format. */
 export function createHostKey(): string {
-  return ssh2.utils.generateKeyPairSync('ed25519').private;
+  return newSshKey().private;
 }
 
 /** Starts an SSH server that answers as a UniFi switch does to `swctrl poe`. Rejects where the address cannot be bound. */

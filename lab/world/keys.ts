@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import ssh2 from 'ssh2';
+import { newSshKey } from '../../lib/ssh-key.ts';
 import type { Mask } from '../../lib/masking.ts';
 import type { Recipient } from '../../nodes/cluster.ts';
 
@@ -38,7 +38,7 @@ async function agePair(mask: Mask): Promise<AgePair> {
 }
 
 function sshPair(mask: Mask): SshPair {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  const pair = newSshKey();
   mask.add(pair.private);
   return { key: pair.private, line: pair.public.split(' ').slice(0, 2).join(' ') };
 }

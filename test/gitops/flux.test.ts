@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import ssh2 from 'ssh2';
 import { parse } from 'yaml';
+import { newSshKey } from '../../lib/ssh-key.ts';
 import { ensureAgeSecret, observeAgeSecret } from '../../gitops/age-secret.ts';
 import { ensureCsiSecret, observeCsiSecret } from '../../gitops/csi-secret.ts';
 import { bootstrapFlux, observeFlux } from '../../gitops/flux.ts';
@@ -85,7 +85,7 @@ test('the age identity is put in, found, and another is noticed', async () => {
 });
 
 test('a wrong host key, a refused key and a refused push end the bootstrap with their code, and nothing is pushed', async () => {
-  const stranger = ssh2.utils.generateKeyPairSync('ed25519');
+  const stranger = newSshKey();
   await assert.rejects(bootstrap(withGitops({ hostKey: stranger.public.split(' ').slice(0, 2).join(' ') })), { code: 'E_GIT_HOST_KEY' });
   await assert.rejects(bootstrap(world.cluster, { ...world.credentials, gitKey: stranger.private }), { code: 'E_GIT_AUTH' });
   await world.git.fail('refuse-push');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
+import { newSshKey } from '../../lib/ssh-key.ts';
 import { commitFiles, openRepository } from '../../gitops/repository.ts';
 import { knownHostsLine, parseRemote } from '../../gitops/remote.ts';
 import type { Command } from '../../lib/host.ts';
@@ -79,7 +79,7 @@ test('a refused push is told with the remote’s words, and leaves nothing behin
 });
 
 test('each way in which the git host is wrong has its code', async () => {
-  const stranger = ssh2.utils.generateKeyPairSync('ed25519');
+  const stranger = newSshKey();
   await fails(open(world.cluster, stranger.private), 'E_GIT_AUTH', /refuses the git key/);
   await fails(open(withGitops({ hostKey: stranger.public.split(' ').slice(0, 2).join(' ') })), 'E_GIT_HOST_KEY', /another key/);
   await fails(open(withGitops({ branch: 'absent' })), 'E_GIT_NO_BRANCH', /no branch absent/);

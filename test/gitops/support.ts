@@ -2,7 +2,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import ssh2 from 'ssh2';
+import { newSshKey } from '../../lib/ssh-key.ts';
 import { startGitHost, type LabGitHost } from '../../lab/git/host.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
@@ -30,7 +30,7 @@ export async function startGitWorld(address: string): Promise<GitWorld> {
   const plain = testHost();
   const commands: Command[] = [];
   const host: TestHost = { ...plain, run: (command) => { commands.push(command); return plain.run(command); } };
-  const [client, server] = [ssh2.utils.generateKeyPairSync('ed25519'), ssh2.utils.generateKeyPairSync('ed25519')];
+  const [client, server] = [newSshKey(), newSshKey()];
   const repositories = join(host.scratch, 'repositories');
   const bare = join(repositories, 'homelab.git');
   const worktree = join(host.scratch, 'owner');

@@ -3,12 +3,13 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import { newSshKey } from '../../lib/ssh-key.ts';
 import { connectSsh, fingerprint, type SshOptions } from '../../lib/ssh.ts';
 
 const ADDRESS = '127.41.1.1';
 const PASSWORD = 'correct horse';
-const key = ssh2.utils.generateKeyPairSync('ed25519');
-const login = ssh2.utils.generateKeyPairSync('ed25519');
+const key = newSshKey();
+const login = newSshKey();
 const parsed = ssh2.utils.parseKey(key.private);
 if (parsed instanceof Error) throw parsed;
 const pin = fingerprint(parsed.getPublicSSH());

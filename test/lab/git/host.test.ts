@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import ssh2 from 'ssh2';
+import { newSshKey } from '../../../lib/ssh-key.ts';
 import { readGitCommand } from '../../../lab/git/command.ts';
 import { startGitHost, type LabGitHost } from '../../../lab/git/host.ts';
 
@@ -15,7 +16,7 @@ const ADDRESS = '127.31.7.1';
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'fl-git-'));
 const root = join(folder, 'srv');
-const keys = { owner: ssh2.utils.generateKeyPairSync('ed25519'), stranger: ssh2.utils.generateKeyPairSync('ed25519'), host: ssh2.utils.generateKeyPairSync('ed25519') };
+const keys = { owner: newSshKey(), stranger: newSshKey(), host: newSshKey() };
 let host: LabGitHost;
 
 function environment(key: 'owner' | 'stranger' = 'owner', hostKey = host.hostKey): NodeJS.ProcessEnv {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import ssh2 from 'ssh2';
+import { newSshKey } from '../../../lib/ssh-key.ts';
 import { startGitHost, type LabGitHost } from '../../../lab/git/host.ts';
 
 /** A repository behind the lab's git host, with a work tree to commit from. */
@@ -22,7 +22,7 @@ const ENV = {
 
 /** Starts a git host on the address and makes an empty repository `homelab.git` with branch main. */
 export async function gitFixture(folder: string, address: string): Promise<GitFixture> {
-  const [client, server] = [ssh2.utils.generateKeyPairSync('ed25519'), ssh2.utils.generateKeyPairSync('ed25519')];
+  const [client, server] = [newSshKey(), newSshKey()];
   const bare = join(folder, 'git', 'homelab.git');
   const tree = join(folder, 'tree');
   const git = (...args: string[]): string => execFileSync('git', args, { env: ENV, cwd: tree, encoding: 'utf8' });
