@@ -1,9 +1,9 @@
 import { FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
-import { iscsiProblem, type IscsiAddress } from './errors.ts';
-import { decodeText } from './pdu.ts';
-import { inquiry, readCapacity, reportLuns, serialNumber } from './scsi.ts';
-import { withSession, type IscsiSession, type SessionOptions } from './session.ts';
+import { iscsiProblem, type IscsiAddress } from '../../lib/iscsi/errors.ts';
+import { decodeText } from '../../lib/iscsi/pdu.ts';
+import { inquiry, readCapacity, reportLuns, serialNumber } from '../../lib/iscsi/scsi.ts';
+import { withSession, type IscsiSession, type SessionOptions } from '../../lib/iscsi/session.ts';
 
 /** What to prove: a LUN behind a target with CHAP, of exactly `expectedBytes`; with `serial` (the LUN's uuid) it must be that very one. */
 export type LunClaim = {

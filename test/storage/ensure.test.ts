@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ManyErrors } from '../../lib/errors.ts';
 import { DESK_INITIATOR, ensureStorage, observeStorage, proveStorage } from '../../storage/ensure.ts';
 import { firstDisk, withTarget } from '../../storage/iscsi/prove.ts';
-import { readBlocks, writeBlocks } from '../../storage/iscsi/scsi.ts';
+import { readBlocks, writeBlocks } from '../../lib/iscsi/scsi.ts';
 import { byHand, credentials, everyWord, failure, GIB, LUN, openDesk, PASSWORD, SECRET, type Desk } from './support.ts';
 
 const ADDRESS = '127.21.3.1';

@@ -3,11 +3,11 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { loginProblem, loginStatuses } from '../../storage/iscsi/errors.ts';
+import { loginProblem, loginStatuses } from '../../lib/iscsi/errors.ts';
 import { ensureStorage } from '../../storage/ensure.ts';
 import { discoverTargets, firstDisk, proveLun, withTarget } from '../../storage/iscsi/prove.ts';
-import { readBlocks, readCapacity, writeBlocks } from '../../storage/iscsi/scsi.ts';
-import { withSession } from '../../storage/iscsi/session.ts';
+import { readBlocks, readCapacity, writeBlocks } from '../../lib/iscsi/scsi.ts';
+import { withSession } from '../../lib/iscsi/session.ts';
 import { byHand, credentials, everyWord, failure, LUN, openDesk, SECRET } from './support.ts';
 
 const ADDRESS = '127.21.4.1';

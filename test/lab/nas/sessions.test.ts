@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ensureStorage } from '../../../storage/ensure.ts';
-import { withSession } from '../../../storage/iscsi/session.ts';
-import { writeBlocks } from '../../../storage/iscsi/scsi.ts';
+import { withSession } from '../../../lib/iscsi/session.ts';
+import { writeBlocks } from '../../../lib/iscsi/scsi.ts';
 import { byHand, credentials, failure, LUN, openDesk, SECRET } from '../../storage/support.ts';
 
 const ADDRESS = '127.21.7.1';

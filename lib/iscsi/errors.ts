@@ -1,4 +1,4 @@
-import { problem, type FirstlightError } from '../../lib/errors.ts';
+import { problem, type FirstlightError } from '../errors.ts';
 
 /** Whom an initiator speaks to and as whom; `user`/`secret` are CHAP's, left out where the target asks for none. */
 export type IscsiAddress = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { chapResponse, decodeBinary, encodeBinary } from '../../storage/iscsi/chap.ts';
-import { decode, decodeText, encode, encodeText, header, op, opcodeOf } from '../../storage/iscsi/pdu.ts';
+import { chapResponse, decodeBinary, encodeBinary } from '../../../lib/iscsi/chap.ts';
+import { decode, decodeText, encode, encodeText, header, op, opcodeOf } from '../../../lib/iscsi/pdu.ts';
 
 test('what is encoded is decoded, however the bytes arrive', () => {
   fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 400 }), (segments, step) => {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { FirstlightError } from '../../lib/errors.ts';
-import type { Host } from '../../lib/host.ts';
+import { FirstlightError } from '../errors.ts';
+import type { Host } from '../host.ts';
 import { iscsiProblem, type IscsiAddress } from './errors.ts';
 import { decode, encode, type Pdu } from './pdu.ts';
 

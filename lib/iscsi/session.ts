@@ -1,4 +1,4 @@
-import type { Host } from '../../lib/host.ts';
+import type { Host } from '../host.ts';
 import { openConnection, type Connection } from './connection.ts';
 import { iscsiProblem, type IscsiAddress } from './errors.ts';
 import { logIn, type LoggedIn, type MutualChap } from './login.ts';
