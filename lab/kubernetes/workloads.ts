@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { kubeClient, type KubeObject } from './client.ts';
 import { controllerRuns, type Runs } from './controllers.ts';
 import { follow, keyOf } from './follow.ts';
+import { startHelmController } from './helm-controller.ts';
 import { adminPair } from './kubeconfig.ts';
 import { startKustomizeController } from './kustomize-controller.ts';
 import { pause } from './secure-client.ts';
@@ -24,9 +25,9 @@ const KINDS = ['deployments', 'statefulsets', 'daemonsets'] as const;
 
 /**
  * The virtual kubelet of workloads. Deployments, StatefulSets and DaemonSets get the status of running ones at once (there are no
- * Pods and no ReplicaSets). Two Deployments run for real, as processes of this machine, and are available only while they do:
- * flux-system/kustomize-controller is the real program, flux-system/source-controller the stand-in of source-controller.ts.
- * helm-controller is only marked as running: HelmReleases stay as they are. Begins as soon as the API server answers.
+ * Pods and no ReplicaSets). Three Deployments run for real, as processes of this machine, and are available only while they do:
+ * flux-system/kustomize-controller and helm-controller are the real programs, flux-system/source-controller the stand-in of
+ * source-controller.ts. Begins as soon as the API server answers.
  */
 export async function startWorkloads(options: WorkloadsOptions): Promise<Workloads> {
   const { material, folder } = options;
@@ -35,6 +36,7 @@ export async function startWorkloads(options: WorkloadsOptions): Promise<Workloa
   const ended = new AbortController();
   const runs = new Map<string, Runs>([
     ['flux-system/kustomize-controller', controllerRuns((args) => startKustomizeController({ ...options, args }))],
+    ['flux-system/helm-controller', controllerRuns((args) => startHelmController({ ...options, args }))],
     ['flux-system/source-controller', controllerRuns(() => startSourceController({ client, folder, address: options.address, path: options.env?.['PATH'] ?? DEFAULT_PATH }))],
   ]);
   const settle = async (kind: string, workload: Workload & KubeObject): Promise<void> => {
