@@ -1,5 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
-
 /** What reading needs of an open file; every `FileHandle` has it. */
 export type ReadsAt = { read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }> };
 
@@ -7,7 +5,7 @@ export type ReadsAt = { read(buffer: Uint8Array, offset: number, length: number,
 export type WritesAt = { write(data: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }> };
 
 /** Bytes of a file from `at`; fewer than `length` only where the file ends. Throws what the file system throws. */
-export async function readAt(file: FileHandle, at: number, length: number): Promise<Buffer> {
+export async function readAt(file: ReadsAt, at: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
   return buffer.subarray(0, await readInto(file, at, buffer));
 }

@@ -1,14 +1,11 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { problem } from '../../lib/errors.ts';
-import type { ReadsAt, WritesAt } from '../../lib/file-bytes.ts';
 import { SECTOR } from '../../lib/gpt.ts';
 import { alignedBuffer } from './buffers.ts';
+import { deviceAt, THIS_DESK, type CardFile, type Desk, type DeskFile, type Opening } from './desk.ts';
 import { blockIdentity } from './prove.ts';
 import type { CardIdentity } from './types.ts';
 
-/** What writing a card needs of an open file; every `FileHandle` has it. */
-export type CardFile = ReadsAt & WritesAt & { sync(): Promise<void> };
+export type { CardFile } from './desk.ts';
 
 /**
  * A card that is open and still the proven one. Where `direct`, reads and writes go past the page cache, so that a read back asks
@@ -29,18 +26,18 @@ export type OpenDevice = {
  * and proves it again: same device number, size, disk sequence number and CID, or same file.
  * Throws `E_CARD_SWAPPED`, or what the system throws (EBUSY, EACCES, ENXIO…).
  */
-export async function openDevice(identity: CardIdentity): Promise<OpenDevice> {
+export async function openDevice(identity: CardIdentity, desk: Desk = THIS_DESK): Promise<OpenDevice> {
   const { path, bytes } = identity;
   const block = identity.kind === 'block';
-  const flags = constants.O_RDWR | (block ? constants.O_EXCL : 0);
-  const past = bytes % SECTOR === 0 ? await openDirect(path, flags) : undefined;
-  const file = past ?? await open(path, flags);
+  const how = { write: true, exclusive: block };
+  const past = bytes % SECTOR === 0 ? await openDirect(desk, path, how) : undefined;
+  const file = past ?? await desk.open(path, how);
   try {
     const found = await file.stat();
     const same = identity.kind === 'file'
-      ? found.isFile() && found.dev === identity.dev && found.ino === identity.ino && found.size === bytes
-      : found.isBlockDevice() && sameDisk(identity, await blockIdentity(path, found.rdev));
-    if (!same) throw problem('E_CARD_SWAPPED', `the card ${path} was changed after it was proven; nothing was written`, 'Leave the card in its reader and run again.');
+      ? found.kind === 'file' && found.dev === identity.dev && found.ino === identity.ino && found.size === bytes
+      : found.kind === 'block' && sameDisk(identity, await blockIdentity(path, found.rdev, desk));
+    if (!same) throw problem('E_CARD_SWAPPED', `the card ${deviceAt(desk, path)} was changed after it was proven; nothing was written`, 'Leave the card in its reader and run again.');
     return { path, bytes, block, zeros: !block && found.blocks === 0, direct: past !== undefined, file, close: () => file.close() };
   } catch (error) {
     await file.close();
@@ -53,11 +50,10 @@ function sameDisk(a: CardIdentity & { kind: 'block' }, b: CardIdentity & { kind:
 }
 
 /** Undefined where the system or the file system doesn't know O_DIRECT, or wants more than 512 bytes at once. */
-async function openDirect(path: string, flags: number): Promise<FileHandle | undefined> {
-  if (constants.O_DIRECT === undefined) return undefined;
-  let file: FileHandle | undefined;
+async function openDirect(desk: Desk, path: string, how: Opening): Promise<DeskFile | undefined> {
+  let file: DeskFile | undefined;
   try {
-    file = await open(path, flags | constants.O_DIRECT);
+    file = await desk.open(path, { ...how, direct: true });
     await file.read(alignedBuffer(SECTOR), 0, SECTOR, SECTOR);
     return file;
   } catch (error) {

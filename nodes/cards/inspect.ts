@@ -1,9 +1,9 @@
-import { open } from 'node:fs/promises';
 import { decodeMeta, META_BYTES } from '../../lib/adv.ts';
 import { problem } from '../../lib/errors.ts';
 import { readAt } from '../../lib/file-bytes.ts';
 import { parseGpt } from '../../lib/gpt.ts';
 import { cardProblem, errorName } from './card-errors.ts';
+import { deviceAt, THIS_DESK, type Desk } from './desk.ts';
 import { blockIdentity } from './prove.ts';
 import type { CardContents } from './types.ts';
 
@@ -13,21 +13,21 @@ const MIB = 1024 * 1024;
  * What is on a card (block device or file), by reading only. A write that was cut leaves `blank`: the table is written last.
  * Throws `E_CARD_ACCESS`, `E_CARD_BUSY`, `E_CARD_FAILED`, `E_CARD_KIND`; a card that is not in its reader is `missing`, no error.
  */
-export async function inspectCard(device: string): Promise<CardContents> {
+export async function inspectCard(device: string, desk: Desk = THIS_DESK): Promise<CardContents> {
   try {
-    return await inspect(device);
+    return await inspect(device, desk);
   } catch (error) {
     if (['ENOENT', 'ENXIO', 'ENOMEDIUM'].includes(errorName(error))) return { kind: 'missing' };
-    throw cardProblem(error, device);
+    throw cardProblem(error, deviceAt(desk, device));
   }
 }
 
-async function inspect(device: string): Promise<CardContents> {
-  const file = await open(device, 'r');
+async function inspect(device: string, desk: Desk): Promise<CardContents> {
+  const file = await desk.open(device);
   try {
     const found = await file.stat();
-    if (!found.isBlockDevice() && !found.isFile()) throw problem('E_CARD_KIND', `${device} is neither a block device nor a file`, 'Name the card as /dev/disk/by-id/….');
-    const bytes = found.isBlockDevice() ? (await blockIdentity(device, found.rdev)).bytes : found.size;
+    if (found.kind === 'other') throw problem('E_CARD_KIND', `${deviceAt(desk, device)} is neither a block device nor a file`, 'Name the card as /dev/disk/by-id/….');
+    const bytes = found.kind === 'block' ? (await blockIdentity(device, found.rdev, desk)).bytes : found.size;
     if (bytes === 0) return { kind: 'missing' };
     const head = await readAt(file, 0, MIB);
     const partitions = parseGpt(head)?.partitions;

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Host } from '../../lib/host.ts';
+import { hostAt, THIS_DESK, type Desk } from './desk.ts';
 
 /** What was done to a card after it was written and closed. */
 export type Released = 'ejected' | 'kept';
@@ -10,11 +10,12 @@ export type Released = 'ejected' | 'kept';
  * removable it is ejected, so that nobody mounts it before it is taken out. A reader is never powered off: the next card needs
  * it. Where a program is missing or the device doesn't do this, nothing happens; only an abort is thrown.
  */
-export async function releaseCard(host: Host, path: string): Promise<Released> {
-  await quietly(host, 'blockdev', ['--rereadpt', path]);
-  const removable = await readFile(`/sys/class/block/${basename(path)}/removable`, 'utf8').catch(() => '0');
-  if (removable.trim() !== '1') return 'kept';
-  return await quietly(host, 'eject', [path]) ? 'ejected' : 'kept';
+export async function releaseCard(host: Host, path: string, desk: Desk = THIS_DESK): Promise<Released> {
+  const there = hostAt(host, desk);
+  await quietly(there, 'blockdev', ['--rereadpt', path]);
+  const removable = await desk.fact(`/sys/class/block/${basename(path)}/removable`);
+  if (removable !== '1') return 'kept';
+  return await quietly(there, 'eject', [path]) ? 'ejected' : 'kept';
 }
 
 async function quietly(host: Host, program: string, args: readonly string[]): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Host } from '../../lib/host.ts';
-import type { CardFile } from './device.ts';
+import type { CardFile } from './desk.ts';
 
 /** After this long without any answer from a card that was asked something, a person is told. */
 export const STALL_MS = 30_000;
@@ -27,6 +27,7 @@ export function watchFile(file: CardFile, now: () => number): WatchedFile {
     read: (buffer, offset, length, at) => watched(file.read(buffer, offset, length, at)),
     write: (data, offset, length, at) => watched(file.write(data, offset, length, at)),
     sync: () => watched(file.sync()),
+    ...(file.digest ? { digest: (at: number, length: number) => watched(file.digest!(at, length)) } : {}),
     silentSince: () => under > 0 ? since : undefined,
   };
 }

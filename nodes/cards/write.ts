@@ -2,6 +2,7 @@ import { FirstlightError, isAbort, ManyErrors, problem } from '../../lib/errors.
 import type { Host } from '../../lib/host.ts';
 import { createPool } from './buffers.ts';
 import { cardProblem } from './card-errors.ts';
+import { deviceAt, THIS_DESK, type Desk } from './desk.ts';
 import { openDevice, type OpenDevice } from './device.ts';
 import { beginCard, finishCard } from './one-card.ts';
 import { progressOf, type Progress } from './progress.ts';
@@ -14,8 +15,8 @@ import type { CardImage, CardTarget, WrittenCards } from './types.ts';
 /** One card of a round. A card that failed keeps its error and gets nothing more. */
 type Lane = { readonly target: CardTarget; readonly card: OpenDevice & { readonly file: WatchedFile }; readonly progress: Progress; error?: Error };
 
-/** What to write, and to where. */
-export type CardJob = { readonly image: CardImage; readonly targets: readonly CardTarget[] };
+/** What to write, and to where: cards on this desk unless told. */
+export type CardJob = { readonly image: CardImage; readonly targets: readonly CardTarget[]; readonly desk?: Desk };
 
 /** Opens a proven card, as `openDevice` does. */
 export type Open = typeof openDevice;
@@ -33,10 +34,11 @@ const BLOCKS = 3;
  * Throws `E_CARD_*` (several: `E_CARDS` with all of them), `E_IMAGE_CORRUPT`, `E_IMAGE_MISSING`, the abort.
  */
 export async function writeCards(host: Host, job: CardJob, open: Open = openDevice): Promise<WrittenCards> {
+  const desk = job.desk ?? THIS_DESK;
   const lanes: Lane[] = [];
   const ended = new AbortController();
   try {
-    const refused = await openLanes(host, job.targets, open, lanes);
+    const refused = await openLanes(host, { ...job, desk }, open, lanes);
     if (lanes.length === 0) throw together(refused, job.targets.length);
     void warnOfStalls(host, lanes.map(watchedOf), AbortSignal.any([host.signal, ended.signal]));
     const pool = createPool(BLOCKS + lanes.length);
@@ -45,17 +47,17 @@ export async function writeCards(host: Host, job: CardJob, open: Open = openDevi
       lanes: lanes.map((lane) => ({
         card: lane.card,
         tell: (bytes) => lane.progress('write', bytes),
-        attempt: (work) => attempt(lane, work),
+        attempt: (work) => attempt(desk, lane, work),
         begin: (layout) => { lane.progress.total(layout.rawBytes); return beginCard(lane.card, layout); },
       })),
       goesOn: () => lanes.some((lane) => !lane.error),
     });
     const { rawBytes } = ledger?.layout ?? { rawBytes: 0 };
-    await settleAll(lanes.map((lane) => attempt(lane, async () => {
+    await settleAll(lanes.map((lane) => attempt(desk, lane, async () => {
       if (!ledger) return;
       await finishCard(lane.card, ledger, lane.target.meta, { pool, tell: lane.progress, signal: host.signal });
       await lane.card.close();
-      const released = lane.card.block ? await releaseCard(host, lane.card.path) : 'kept';
+      const released = lane.card.block ? await releaseCard(host, lane.card.path, desk) : 'kept';
       host.emit({ code: 'card.written', node: lane.target.node, data: { device: lane.target.device, bytes: rawBytes, ejected: released === 'ejected' } });
     })));
     const errors = [...refused, ...lanes.flatMap((lane) => lane.error ?? [])];
@@ -68,30 +70,30 @@ export async function writeCards(host: Host, job: CardJob, open: Open = openDevi
 }
 
 /** Proves and opens each card; the errors of those that may not be written. */
-async function openLanes(host: Host, targets: readonly CardTarget[], open: Open, lanes: Lane[]): Promise<Error[]> {
+async function openLanes(host: Host, { targets, desk }: CardJob & { readonly desk: Desk }, open: Open, lanes: Lane[]): Promise<Error[]> {
   const refused: Error[] = [];
   for (const target of targets) {
     try {
-      const identity = await proveCard(host, target.device, target.serial === undefined ? {} : { serial: target.serial });
+      const identity = await proveCard(host, target.device, target.serial === undefined ? {} : { serial: target.serial }, desk);
       if (lanes.some((lane) => lane.card.path === identity.path)) throw sameTwice(target);
-      const card = await open(identity);
+      const card = await open(identity, desk);
       lanes.push({ target, card: { ...card, file: watchFile(card.file, host.clock.now) }, progress: progressOf(host, target.node) });
     } catch (error) {
       if (isAbort(error)) throw error;
-      refused.push(cardProblem(error, target.device, target.node));
+      refused.push(cardProblem(error, deviceAt(desk, target.device), target.node));
     }
   }
   return refused;
 }
 
 /** Does something with a card that has not failed. Its failure is kept; only an abort is thrown. */
-async function attempt(lane: Lane, work: () => Promise<void>): Promise<void> {
+async function attempt(desk: Desk, lane: Lane, work: () => Promise<void>): Promise<void> {
   if (lane.error) return;
   try {
     await work();
   } catch (error) {
     if (isAbort(error)) throw error;
-    lane.error ??= cardProblem(error, lane.target.device, lane.target.node);
+    lane.error ??= cardProblem(error, deviceAt(desk, lane.target.device), lane.target.node);
   }
 }
 
