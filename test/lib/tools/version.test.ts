@@ -34,7 +34,7 @@ test('checksums files are read in their usual shapes', () => {
 
 test('the lock file pins every tool a rehearsal runs', async () => {
   const pins = await readPins(join(import.meta.dirname, '..', '..', '..', 'tools.lock.yaml'));
-  assert.deepEqual(pins.flatMap((pin) => pin.binaries).sort(), ['age', 'age-keygen', 'etcd', 'etcdctl', 'etcdutl', 'flux', 'kube-apiserver', 'kubectl', 'kustomize-controller', 'sops', 'talosctl']);
+  assert.deepEqual(pins.flatMap((pin) => pin.binaries).sort(), ['age', 'age-keygen', 'etcd', 'etcdctl', 'etcdutl', 'flux', 'helm-controller', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kustomize-controller', 'sops', 'talosctl']);
 });
 
 test('mistakes in the lock file are told together, each at its place', async (t) => {
