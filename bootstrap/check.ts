@@ -7,6 +7,7 @@ import { observeStorage } from '../storage/ensure.ts';
 import type { Facts } from './facts.ts';
 import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
+import { eitherSignal } from '../lib/signals.ts';
 
 /** The looks of `firstlight check`, as steps that only observe: whatever the cluster declares can be reached and opened from here. */
 export function checkSteps(facts: Facts): Step[] {
@@ -18,7 +19,7 @@ export function checkSteps(facts: Facts): Step[] {
     await access(cluster.talos.image!, constants.R_OK);
     return 'is there';
   }) : look('factory', `Image factory ${cluster.talos.factory}`, async (host) => {
-    const answer = await host.fetch(`${cluster.talos.factory}/versions`, { signal: AbortSignal.any([host.signal, AbortSignal.timeout(10_000)]) });
+    const answer = await host.fetch(`${cluster.talos.factory}/versions`, { signal: eitherSignal(host.signal, AbortSignal.timeout(10_000)) });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     const versions = await answer.json() as string[];
     if (!versions.includes(`v${cluster.talos.version}`)) throw new Error(`it has no Talos v${cluster.talos.version}`);

@@ -1,4 +1,5 @@
 import type { Mask } from './masking.ts';
+import { eitherSignal } from './signals.ts';
 
 /** One fact of a run as it happens. `code` is stable (`step.started`, `flash.progress`, …); payloads hold no secrets. */
 export type RunEvent = {
@@ -44,7 +45,7 @@ export type Clock = {
 
 /** The same host under a narrower signal: programs it runs and waits on it end when either fires. */
 export function withSignal(host: Host, signal: AbortSignal): Host {
-  const both = AbortSignal.any([host.signal, signal]);
+  const both = eitherSignal(host.signal, signal);
   return { ...host, signal: both, run: (command) => host.run({ ...command, signal: both }) };
 }
 

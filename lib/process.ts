@@ -5,6 +5,7 @@ import { problem } from './errors.ts';
 import type { Command, CommandResult } from './host.ts';
 import { keeperScript } from './keeper.ts';
 import type { Mask } from './masking.ts';
+import { eitherSignal } from './signals.ts';
 
 const KEEPER = keeperScript({ tellPid: false });
 const FETCH = 'Run `firstlight tools` to fetch the programs firstlight needs; git and ssh come with the system.';
@@ -34,7 +35,7 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
       reject: false,
       stripFinalNewline: false,
       timeout: command.timeoutMs ?? 60_000,
-      cancelSignal: command.signal ? AbortSignal.any([setup.signal, command.signal]) : setup.signal,
+      cancelSignal: command.signal ? eitherSignal(setup.signal, command.signal) : setup.signal,
       forceKillAfterDelay: 2_000,
       maxBuffer: 64 * 1024 * 1024,
       stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],

@@ -4,6 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { problem, FirstlightError } from '../lib/errors.ts';
 import { writeAt } from '../lib/file-bytes.ts';
 import type { Host } from '../lib/host.ts';
+import { eitherSignal } from '../lib/signals.ts';
 
 /** What was downloaded; `resumed` when part of it was there before. */
 export type Downloaded = { readonly sha256: string; readonly bytes: number; readonly resumed: boolean };
@@ -46,7 +47,7 @@ export async function download(host: Host, url: string, path: string): Promise<D
 async function attempt(host: Host, url: string, path: string, had: number): Promise<void> {
   const stalled = new AbortController();
   const watch = watchdog(host, stalled);
-  const signal = AbortSignal.any([host.signal, stalled.signal]);
+  const signal = eitherSignal(host.signal, stalled.signal);
   try {
     watch.within(FIRST_BYTE_MS);
     const response = await host.fetch(url, { signal, headers: had > 0 ? { range: `bytes=${had}-` } : {} });

@@ -1,6 +1,7 @@
 import { connect, type PeerCertificate } from 'node:tls';
 import { createHash, X509Certificate } from 'node:crypto';
 import type { Host } from '../lib/host.ts';
+import { eitherSignal } from '../lib/signals.ts';
 
 /** The port of the Talos API (siderolabs/talos:pkg/machinery/constants/constants.go, ApidPort). */
 export const TALOS_PORT = 50000;
@@ -21,7 +22,7 @@ export type Greeting =
 export async function greet(host: Pick<Host, 'signal'>, address: string, timeoutMs = 5_000): Promise<Greeting> {
   host.signal.throwIfAborted();
   const deadline = AbortSignal.timeout(timeoutMs);
-  const stop = AbortSignal.any([host.signal, deadline]);
+  const stop = eitherSignal(host.signal, deadline);
   const socket = connect({ host: address, port: TALOS_PORT, rejectUnauthorized: false, ALPNProtocols: ['h2'], minVersion: 'TLSv1.2' });
   try {
     return await new Promise<Greeting>((resolve) => {

@@ -3,6 +3,7 @@ import { problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { Schematic } from '../nodes/cluster.ts';
 import { goString } from './go-yaml.ts';
+import { eitherSignal } from '../lib/signals.ts';
 
 const SECRET = /AGE-SECRET-KEY-1|PRIVATE KEY-----|(?:password|passwd|secret|token|api[-_]?key)\s*[=:]\s*\S|:\/\/[^\s/@:]+:[^\s/@]+@/i;
 
@@ -50,7 +51,7 @@ export async function postSchematic(host: Host, factory: string, yaml: string): 
 
 async function ask(host: Host, url: string, body: string): Promise<{ status: number; text: string }> {
   try {
-    const signal = AbortSignal.any([host.signal, AbortSignal.timeout(60_000)]);
+    const signal = eitherSignal(host.signal, AbortSignal.timeout(60_000));
     const response = await host.fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/yaml' }, signal });
     return { status: response.status, text: await response.text() };
   } catch (error) {

@@ -64,6 +64,11 @@ test('nothing outside lab/ and the rehearse command behaves differently in the l
   assert.deepEqual(wrong, []);
 });
 
+test('signals are joined by lib/signals.ts: the platform\'s own way may lose an abort', () => {
+  const wrong = Object.keys(MAY).flatMap(sources).filter((file) => /AbortSignal\.any\(/.test(readFileSync(join(home, file), 'utf8')));
+  assert.deepEqual(wrong, []);
+});
+
 test('no file is over 300 lines', () => {
   const long = [...Object.keys(MAY), 'test'].flatMap(sources)
     .map((file) => ({ file, lines: readFileSync(join(home, file), 'utf8').split('\n').length }))

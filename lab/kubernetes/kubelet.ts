@@ -3,6 +3,7 @@ import { createIfMissing, kubeClient, type KubeClient } from './client.ts';
 import { nodeLabels, nodeObject, nodeStatus, type BootIdentity } from './node-object.ts';
 import { pause } from './secure-client.ts';
 import type { KubeletMaterial } from './types.ts';
+import { eitherSignal } from '../../lib/signals.ts';
 
 /** `bootId` and `machineId` are shown in nodeInfo (fresh ones unless told); the signal ends the kubelet as stop() does. */
 export type KubeletOptions = {
@@ -38,7 +39,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   const identity: BootIdentity = { bootId: options.bootId ?? randomUUID(), machineId: options.machineId ?? randomUUID().replaceAll('-', '') };
   const client = kubeClient({ url: new URL(material.endpoint).origin, ca: material.caCrt, token: material.bootstrapToken });
   const ended = new AbortController();
-  const signal = options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
+  const signal = options.signal === undefined ? ended.signal : eitherSignal(ended.signal, options.signal);
   let registered = false;
   signal.addEventListener('abort', () => client.close(), { once: true });
   const run = async (): Promise<void> => {

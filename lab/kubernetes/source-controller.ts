@@ -9,6 +9,7 @@ import type { RunningController } from './controllers.ts';
 import { follow, keyOf } from './follow.ts';
 import { archiveTree, fetchRef, type Checkout } from './git-checkout.ts';
 import { artifactPath, durationMs, failedStatus, refOf, requestedAt, SourceFailure, storedStatus, type GitRepository } from './git-repository.ts';
+import { eitherSignal } from '../../lib/signals.ts';
 
 const KIND = '/apis/source.toolkit.fluxcd.io/v1/gitrepositories';
 const FIRST_RETRY_MS = 750;
@@ -49,7 +50,7 @@ export async function startSourceController(options: Options): Promise<RunningCo
       }
       const made: Entry = { object, handled: '', wake: () => {}, gone: new AbortController() };
       entries.set(keyOf(object), made);
-      const work = keepReconciling({ ...options, folder: storage, base, signal: AbortSignal.any([ended.signal, made.gone.signal]) }, made);
+      const work = keepReconciling({ ...options, folder: storage, base, signal: eitherSignal(ended.signal, made.gone.signal) }, made);
       running.add(work);
       void work.finally(() => running.delete(work));
     }

@@ -6,6 +6,7 @@ import { readIfThere, writeWhole } from '../files.ts';
 import type { Host } from '../host.ts';
 import { fill, type Platform } from './platform.ts';
 import type { Pin, Release } from './pins.ts';
+import { eitherSignal } from '../signals.ts';
 
 /** The sha256 a release file must have: from tools.lock.yaml, the release's checksums file, or the first download's record. */
 export type Expected = { readonly sha256: string; readonly source: 'pinned' | 'published' | 'recorded' };
@@ -19,7 +20,7 @@ export async function expectedDigest(host: Host, pin: Pin, release: Release, pla
   const asset = basename(fill(release.url, pin, platform));
   if (release.checksums) {
     const url = fill(release.checksums, pin, platform);
-    const answer = await host.fetch(url, { signal: AbortSignal.any([host.signal, AbortSignal.timeout(20_000)]) });
+    const answer = await host.fetch(url, { signal: eitherSignal(host.signal, AbortSignal.timeout(20_000)) });
     const text = answer.ok ? await answer.text() : '';
     const sha256 = digestIn(text, asset);
     if (!sha256) throw problem('E_TOOL_CHECKSUMS', `${url} (${answer.status}) names no sha256 of ${asset}`, 'See whether the release is complete.');

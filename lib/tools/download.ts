@@ -2,6 +2,7 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FirstlightError, problem } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { eitherSignal } from '../signals.ts';
 
 const STALL_MS = 30_000;
 const TRIES = 4;
@@ -35,7 +36,7 @@ async function attempt(host: Host, url: string, file: string, each: (figures: Fi
   let timer = watch();
   try {
     const answer = await host.fetch(url, {
-      signal: AbortSignal.any([host.signal, stall.signal]),
+      signal: eitherSignal(host.signal, stall.signal),
       headers: { 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) },
     });
     if (answer.status === 416) return await alreadyWhole(answer, file, have);

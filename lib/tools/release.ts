@@ -8,6 +8,7 @@ import { download } from './download.ts';
 import { fill, type Platform } from './platform.ts';
 import type { Pin, Release } from './pins.ts';
 import type { Report } from './progress.ts';
+import { eitherSignal } from '../signals.ts';
 
 const REACH_MS = 4_000;
 
@@ -27,7 +28,7 @@ export function createReach(host: Host): Reach {
 
 async function askServer(host: Host, origin: string): Promise<string | undefined> {
   try {
-    const answer = await host.fetch(origin, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.any([host.signal, AbortSignal.timeout(REACH_MS)]) });
+    const answer = await host.fetch(origin, { method: 'HEAD', redirect: 'manual', signal: eitherSignal(host.signal, AbortSignal.timeout(REACH_MS)) });
     await answer.body?.cancel();
     return undefined;
   } catch (error) {

@@ -11,6 +11,7 @@ import { releaseCard } from './release.ts';
 import { spreadImage } from './spread.ts';
 import { warnOfStalls, watchFile, type Watched, type WatchedFile } from './stall.ts';
 import type { CardImage, CardTarget, WrittenCards } from './types.ts';
+import { eitherSignal } from '../../lib/signals.ts';
 
 /** One card of a round. A card that failed keeps its error and gets nothing more. */
 type Lane = { readonly target: CardTarget; readonly card: OpenDevice & { readonly file: WatchedFile }; readonly progress: Progress; error?: Error };
@@ -40,7 +41,7 @@ export async function writeCards(host: Host, job: CardJob, open: Open = openDevi
   try {
     const refused = await openLanes(host, { ...job, desk }, open, lanes);
     if (lanes.length === 0) throw together(refused, job.targets.length);
-    void warnOfStalls(host, lanes.map(watchedOf), AbortSignal.any([host.signal, ended.signal]));
+    void warnOfStalls(host, lanes.map(watchedOf), eitherSignal(host.signal, ended.signal));
     const pool = createPool(BLOCKS + lanes.length);
     const ledger = await spreadImage(job.image, {
       pool, signal: host.signal,

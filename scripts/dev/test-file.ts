@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { inspect } from 'node:util';
+import { eitherSignal } from '../../lib/signals.ts';
 
 /** One failed test: its name with those of the tests around it, and the error in full. */
 export type Failure = { readonly name: string; readonly text: string };
@@ -21,7 +22,7 @@ export async function runFile(root: string, file: string, deadlineMs: number, si
   let skipped = 0;
   // node:test's own time-out leaves a hanging file's process alive; an abort ends it.
   const deadline = AbortSignal.timeout(deadlineMs);
-  const stream = run({ files: [path], cwd: root, isolation: 'process', concurrency: 1, signal: AbortSignal.any([signal, deadline]) });
+  const stream = run({ files: [path], cwd: root, isolation: 'process', concurrency: 1, signal: eitherSignal(signal, deadline) });
   stream.on('test:start', ({ name, nesting }) => { around.length = nesting; around.push(name); });
   stream.on('test:stdout', ({ message }) => void output.push(message));
   stream.on('test:stderr', ({ message }) => void output.push(message));
