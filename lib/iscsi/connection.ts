@@ -1,58 +1,79 @@
 import { connect, type Socket } from 'node:net';
-import { FirstlightError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { iscsiProblem, type IscsiAddress } from './errors.ts';
-import { decode, encode, type Pdu } from './pdu.ts';
+import { createReader, encode, type Pdu } from './pdu.ts';
 
 /** A TCP connection that carries protocol data units. */
 export type Connection = {
   send(header: Buffer, data?: Buffer): void;
-  /** The next unit. Throws `E_ISCSI_PORTAL` when none comes in time or the portal hangs up, `E_ISCSI_PROTOCOL` for nonsense, or the abort. */
-  receive(): Promise<Pdu>;
-  close(): void;
+  /** The next unit; waits without end where `deadlineMs` is left out. Throws what `close` was given, the abort, `E_ISCSI_PORTAL` (late, hung up, not iSCSI). */
+  receive(deadlineMs?: number): Promise<Pdu>;
+  /** Hangs up; a `receive` under way throws `why`. `hard` resets the connection, as when power is cut. */
+  close(why?: unknown, hard?: boolean): void;
 };
 
 /** Milliseconds that a portal may take to connect, and for each answer. */
 export const ANSWER_MS = 10_000;
 
-/** Connects to the portal. Throws `E_ISCSI_CONNECT`, or the abort. `deadlineMs` holds for connecting and for each answer. */
+const MOST_WAITING = 64;
+
+/** Connects to the portal. Throws `E_ISCSI_CONNECT`, or the abort. `deadlineMs` holds for connecting. */
 export async function openConnection(host: Pick<Host, 'signal'>, to: IscsiAddress, deadlineMs = ANSWER_MS): Promise<Connection> {
   host.signal.throwIfAborted();
   const socket = await openSocket(host, to, deadlineMs);
-  const waiting: { wake: (() => void) | undefined } = { wake: undefined };
-  let bytes = Buffer.alloc(0);
-  let ended: Error | undefined;
-  const wake = (): void => waiting.wake?.();
-  socket.on('data', (part: Buffer) => { bytes = bytes.length === 0 ? Buffer.from(part) : Buffer.concat([bytes, part]); wake(); });
-  socket.on('error', (error) => { ended ??= error; wake(); });
-  socket.on('close', () => { ended ??= new Error('the portal hung up'); wake(); });
-  const abort = (): void => wake();
-  host.signal.addEventListener('abort', abort);
+  const reader = createReader();
+  const waiting: Pdu[] = [];
+  let over: { readonly why: unknown } | undefined;
+  let wake = (): void => {};
+
+  const end = (why: unknown): void => {
+    over ??= { why };
+    host.signal.removeEventListener('abort', abort);
+    wake();
+  };
+  const close = (why: unknown = new Error('the session is over'), hard = false): void => {
+    end(why);
+    if (hard) socket.resetAndDestroy();
+    else socket.destroy();
+  };
+  const abort = (): void => close(host.signal.reason);
+  socket.on('data', (part: Buffer) => {
+    reader.push(part);
+    try {
+      for (let pdu = reader.take(); pdu; pdu = reader.take()) waiting.push(pdu);
+    } catch (error) {
+      close(iscsiProblem('portal', to, 'what answers there does not speak iSCSI', error));
+    }
+    if (waiting.length > MOST_WAITING) socket.pause();
+    wake();
+  });
+  socket.on('error', (error) => end(iscsiProblem('portal', to, `no answer: ${reason(error)}`)));
+  socket.on('close', () => end(iscsiProblem('portal', to, 'no answer: the portal hung up')));
+  host.signal.addEventListener('abort', abort, { once: true });
   return {
-    send: (header, data) => void socket.write(encode(header, data)),
-    async receive() {
-      let late = false;
-      const timer = setTimeout(() => { late = true; wake(); }, deadlineMs);
+    close,
+    send(header, data) {
+      if (!socket.writable) return; // the next receive tells why
+      socket.cork();
+      for (const part of encode(header, data)) socket.write(part);
+      socket.uncork();
+    },
+    async receive(answerMs) {
+      const late = (): void => close(iscsiProblem('portal', to, `no answer within ${seconds(answerMs ?? 0)}`));
+      const timer = answerMs === undefined ? undefined : setTimeout(late, answerMs);
       try {
         for (;;) {
-          host.signal.throwIfAborted();
-          const next = taken(bytes, to);
-          if (next) {
-            bytes = Buffer.from(next.rest);
-            return next.pdu;
+          const pdu = waiting.shift();
+          if (pdu) {
+            if (waiting.length === 0) socket.resume();
+            return pdu;
           }
-          if (ended) throw iscsiProblem('portal', to, `no answer: ${reason(ended)}`);
-          if (late) throw iscsiProblem('portal', to, `no answer within ${Math.round(deadlineMs / 1000)} s`);
-          await new Promise<void>((resolve) => { waiting.wake = resolve; });
+          if (over) throw over.why;
+          await new Promise<void>((resolve) => { wake = resolve; });
         }
       } finally {
         clearTimeout(timer);
-        waiting.wake = undefined;
       }
-    },
-    close() {
-      host.signal.removeEventListener('abort', abort);
-      socket.destroy();
     },
   };
 }
@@ -63,32 +84,30 @@ function openSocket(host: Pick<Host, 'signal'>, to: IscsiAddress, deadlineMs: nu
   const port = Number(to.portal.slice(at + 1));
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port, noDelay: true });
-    const fail = (error: unknown): void => {
+    const settle = (): void => {
       clearTimeout(timer);
       host.signal.removeEventListener('abort', abort);
+    };
+    const fail = (error: unknown): void => {
+      settle();
       socket.destroy();
       reject(error);
     };
     const abort = (): void => fail(host.signal.reason);
     const refused = (error: Error): void => fail(iscsiProblem('connect', to, `can’t connect: ${reason(error)}`, error));
-    const timer = setTimeout(() => fail(iscsiProblem('connect', to, `no connection within ${Math.round(deadlineMs / 1000)} s`)), deadlineMs);
+    const timer = setTimeout(() => fail(iscsiProblem('connect', to, `no connection within ${seconds(deadlineMs)}`)), deadlineMs);
     host.signal.addEventListener('abort', abort, { once: true });
     socket.once('error', refused);
     socket.once('connect', () => {
-      clearTimeout(timer);
-      host.signal.removeEventListener('abort', abort);
+      settle();
       socket.removeListener('error', refused);
       resolve(socket);
     });
   });
 }
 
-function taken(bytes: Buffer, to: IscsiAddress): ReturnType<typeof decode> {
-  try {
-    return decode(bytes);
-  } catch (error) {
-    throw error instanceof FirstlightError ? error : iscsiProblem('portal', to, 'what answers there does not speak iSCSI', error);
-  }
+function seconds(ms: number): string {
+  return `${ms / 1000} s`;
 }
 
 function reason(error: Error): string {

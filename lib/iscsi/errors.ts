@@ -1,5 +1,8 @@
 import { problem, type FirstlightError } from '../errors.ts';
 
+/** The target's own user and secret, where it must prove itself to us too. */
+export type MutualChap = { readonly user: string; readonly secret: string };
+
 /** Whom an initiator speaks to and as whom; `user`/`secret` are CHAP's, left out where the target asks for none. */
 export type IscsiAddress = {
   /** `address:port` of the portal. */
@@ -13,19 +16,21 @@ export type IscsiAddress = {
 };
 
 /** What went wrong in which stage; each has one code. */
-export type IscsiStage = 'connect' | 'portal' | 'target' | 'auth' | 'acl' | 'lun' | 'protocol';
+export type IscsiStage = 'connect' | 'portal' | 'target' | 'auth' | 'mutual' | 'acl' | 'lun' | 'reset' | 'protocol';
 
 const HINTS: Readonly<Record<IscsiStage, string>> = {
   connect: 'See whether the NAS is on, SAN Manager runs, and address and iSCSI port in the cluster file are right.',
   portal: 'Something answers at that port, but not as a working iSCSI portal: see whether SAN Manager runs, the target is enabled, and the port is iSCSI’s (3260).',
   target: 'Compare the IQN in the cluster file with SAN Manager → iSCSI → the target, whether it is enabled, and how many sessions it allows.',
   auth: 'The CHAP user or secret in the credentials is not the target’s: write the right one into the credentials, or set it in SAN Manager → iSCSI → the target → Authentication.',
+  mutual: 'The target did not prove who it is. Compare the mutual CHAP user and secret with SAN Manager → iSCSI → the target → Authentication (the two secrets must differ); if they are right, another machine may answer at that address: write nothing to it.',
   acl: 'This initiator is not allowed, or the IQN is wrong: look at the target’s hosts (masking) in SAN Manager and allow this initiator or all, and compare the IQN.',
   lun: 'See in SAN Manager whether the LUN is mapped to this target, in order, and of the size the cluster file says.',
+  reset: 'The session broke off under way: see in SAN Manager’s log whether the NAS restarted, the target was switched off, or another host took its place, and see to the network between; then run this again.',
   protocol: 'The target answers in a way firstlight does not know: note the DSM version and report it.',
 };
 
-/** The coded error of a stage (`E_ISCSI_CONNECT`, `_PORTAL`, `_TARGET`, `_AUTH`, `_ACL`, `_LUN`, `_PROTOCOL`); never holds the secret. */
+/** The coded error of a stage (`E_ISCSI_CONNECT`, `_PORTAL`, `_TARGET`, `_AUTH`, `_MUTUAL`, `_ACL`, `_LUN`, `_RESET`, `_PROTOCOL`); never holds the secret. */
 export function iscsiProblem(stage: IscsiStage, to: IscsiAddress, what: string, cause?: unknown): FirstlightError {
   const target = to.iqn === undefined ? '' : ` (${to.iqn})`;
   return problem(`E_ISCSI_${stage.toUpperCase()}`, `iSCSI at ${to.portal}${target}: ${what}`, HINTS[stage], cause === undefined ? {} : { cause });

@@ -1,5 +1,8 @@
+import { setTimeout } from 'node:timers/promises';
 import { iscsiProblem } from './errors.ts';
-import type { IscsiSession, ScsiAnswer, ScsiCommand } from './session.ts';
+import type { ScsiAnswer, ScsiCommand } from './command.ts';
+import { readLun } from './pdu.ts';
+import type { IscsiSession } from './session.ts';
 
 /** What INQUIRY says of a logical unit. `disk` is true for a direct-access device that is there. */
 export type Inquiry = { readonly disk: boolean; readonly vendor: string; readonly product: string };
@@ -9,9 +12,11 @@ export type Capacity = { readonly blocks: number; readonly blockBytes: number };
 
 const GOOD = 0;
 const CHECK = 2;
-const BUSY = 8;
+/** BUSY and TASK SET FULL: asked again a little later. */
+const LATER = new Set([0x08, 0x28]);
 const UNIT_ATTENTION = 6;
 const LARGEST_PIECE = 262_144;
+const MOST_TRIES = 5;
 
 /** The logical units that the target shows to us. Throws `E_ISCSI_LUN`. */
 export async function reportLuns(session: IscsiSession): Promise<readonly number[]> {
@@ -19,8 +24,8 @@ export async function reportLuns(session: IscsiSession): Promise<readonly number
   cdb[0] = 0xa0;
   cdb.writeUInt32BE(4096, 6);
   const { data } = await good(session, { cdb, lun: 0, read: 4096 });
-  const count = Math.min(data.readUInt32BE(0), data.length - 8) / 8;
-  return Array.from({ length: Math.floor(count) }, (_, at) => data.readUInt16BE(8 + at * 8) & 0x3fff);
+  const listed = data.length < 8 ? 0 : Math.min(data.readUInt32BE(0), data.length - 8) / 8;
+  return Array.from({ length: Math.floor(listed) }, (_, at) => readLun(data, 8 + at * 8));
 }
 
 /** Standard INQUIRY. Throws `E_ISCSI_LUN`. */
@@ -33,6 +38,7 @@ export async function inquiry(session: IscsiSession, lun: number): Promise<Inqui
 /** The unit serial number (INQUIRY page 0x80), on a Synology the LUN's uuid. Throws `E_ISCSI_LUN`. */
 export async function serialNumber(session: IscsiSession, lun: number): Promise<string> {
   const { data } = await good(session, { cdb: inquiryBlock(0x80, true), lun, read: 255 });
+  if (data.length < 4) throw iscsiProblem('lun', session.to, `LUN ${lun} does not tell its serial number`);
   return words(data.subarray(4, 4 + data.readUInt16BE(2)));
 }
 
@@ -42,6 +48,7 @@ export async function readCapacity(session: IscsiSession, lun: number): Promise<
   cdb.writeUInt16BE(0x9e10, 0);
   cdb.writeUInt32BE(32, 10);
   const { data } = await good(session, { cdb, lun, read: 32 });
+  if (data.length < 12) throw iscsiProblem('lun', session.to, `LUN ${lun} does not tell its size`);
   return { blocks: Number(data.readBigUInt64BE(0)) + 1, blockBytes: data.readUInt32BE(8) };
 }
 
@@ -66,26 +73,35 @@ export async function writeBlocks(session: IscsiSession, lun: number, first: num
   await good(session, { cdb: blockCommand(0x91, { first: 0, count: 0 }), lun });
 }
 
-/** Asks until the unit stops to report what happened before us (UNIT ATTENTION) or is busy, at most four times. */
+/** Asks again while the unit reports what happened before us (UNIT ATTENTION) or is busy, at most five times. */
 async function good(session: IscsiSession, command: ScsiCommand): Promise<ScsiAnswer> {
   for (let tries = 1; ; tries += 1) {
     const answer = await session.command(command);
     if (answer.status === GOOD) return answer;
-    const again = answer.status === BUSY || (answer.status === CHECK && senseKey(answer.sense) === UNIT_ATTENTION);
-    if (!again || tries === 4) throw iscsiProblem('lun', session.to, `LUN ${command.lun} refuses a command: ${told(answer)}`);
+    const attention = answer.status === CHECK && senseOf(answer.sense).key === UNIT_ATTENTION;
+    if (tries === MOST_TRIES || !attention && !LATER.has(answer.status)) throw iscsiProblem('lun', session.to, `LUN ${command.lun}: ${told(answer)}`);
+    if (!attention) await setTimeout(tries * 100);
   }
 }
 
+/** Additional sense codes (SPC-4, annex D) that say what to look at. */
+const SENSES: Readonly<Record<number, string>> = {
+  0x0400: 'it is not ready', 0x2100: 'there are no such blocks on it', 0x2500: 'there is no such logical unit', 0x2700: 'it is write-protected', 0x3a00: 'it has no medium',
+};
+
 function told(answer: ScsiAnswer): string {
-  const { sense } = answer;
-  if (answer.status !== CHECK || sense.length < 14) return `status 0x${answer.status.toString(16)}`;
-  const code = sense.readUInt16BE(12);
-  if (code === 0x2500) return 'there is no such logical unit';
-  return `sense ${senseKey(sense)}, 0x${code.toString(16).padStart(4, '0')}`;
+  if (answer.status === 0x18) return 'another host has reserved it';
+  if (LATER.has(answer.status)) return 'it stays busy';
+  if (answer.status !== CHECK) return `it refuses a command (status 0x${answer.status.toString(16)})`;
+  const { key, code } = senseOf(answer.sense);
+  return `${SENSES[code] ?? 'it refuses a command'} (sense ${key}, 0x${code.toString(16).padStart(4, '0')})`;
 }
 
-function senseKey(sense: Buffer): number {
-  return sense.length > 2 ? sense.readUInt8(2) & 0xf : 0;
+/** Sense key and additional code, of the fixed (0x70) or the descriptor form (0x72); zeros where there is none. */
+function senseOf(sense: Buffer): { readonly key: number; readonly code: number } {
+  const descriptor = ((sense[0] ?? 0) & 0x7e) === 0x72;
+  const [key = 0, high = 0, low = 0] = descriptor ? sense.subarray(1, 4) : [sense[2], sense[12], sense[13]];
+  return { key: key & 0xf, code: (high << 8) | low };
 }
 
 function inquiryBlock(page: number, vital: boolean): Buffer {

@@ -1,153 +1,120 @@
 import type { Host } from '../host.ts';
-import { openConnection, type Connection } from './connection.ts';
-import { iscsiProblem, type IscsiAddress } from './errors.ts';
-import { logIn, type LoggedIn, type MutualChap } from './login.ts';
-import { header, op, opcodeOf, type Pdu } from './pdu.ts';
+import { ANSWER_MS, openConnection } from './connection.ts';
+import { iscsiProblem, type IscsiAddress, type MutualChap } from './errors.ts';
+import { logIn, type LoggedIn } from './login.ts';
+import { runCommand, type ScsiAnswer, type ScsiCommand } from './command.ts';
+import { decodeText, encodeText, FINAL, header, NO_TAG, op, opcodeOf, type Pdu } from './pdu.ts';
+import { createWire, type Wire } from './wire.ts';
 
-/** What a SCSI command answered: its status byte (0 good, 2 check condition), what it read, and the sense bytes. */
-export type ScsiAnswer = { readonly status: number; readonly data: Buffer; readonly sense: Buffer };
-
-/** A SCSI command: its block, its LUN, and the bytes to read at most, or to write. */
-export type ScsiCommand = { readonly cdb: Buffer; readonly lun: number; readonly read?: number; readonly write?: Buffer };
-
-/** A logged-in session of one connection. */
+/** A logged-in session of one connection. What is asked of it at once is done one after another. */
 export type IscsiSession = {
   readonly to: IscsiAddress;
   /** Whether the target asked for CHAP. */
   readonly chap: boolean;
+  /** Throws `E_ISCSI_RESET` or `_PROTOCOL` where the session ends by it, or has ended. */
   command(command: ScsiCommand): Promise<ScsiAnswer>;
-  /** A text exchange (`SendTargets=All`); gives the answer's data. */
-  text(data: Buffer): Promise<Buffer>;
+  /** The targets the portal shows (SendTargets): each with its portals as `address:port,group`. */
+  sendTargets(): Promise<readonly ShownTarget[]>;
 };
+
+/** A session that stays until it is closed, answering the target's pings meanwhile. */
+export type HeldSession = IscsiSession & {
+  /** Logs out and hangs up. A target that does not answer the logout is hung up on. */
+  logOut(): Promise<void>;
+  /** Resets the connection without a word, as when the power is cut. */
+  drop(): void;
+  /** Resolves when the session is over, by whoever: with the error where it broke, undefined after `logOut` and `drop`. */
+  readonly ended: Promise<unknown>;
+};
+
+/** A target as discovery shows it. */
+export type ShownTarget = { readonly iqn: string; readonly portals: readonly string[] };
 
 /** How a session is opened. `deadlineMs` holds for connecting and for each answer; 10 s unless told. */
 export type SessionOptions = { readonly mutual?: MutualChap; readonly deadlineMs?: number };
 
+type SessionHost = Pick<Host, 'signal' | 'mask'>;
+
 /** Logs in, lets `use` work, logs out and hangs up whatever happens. Throws `E_ISCSI_…` and what `use` throws. */
-export async function withSession<T>(host: Pick<Host, 'signal' | 'mask'>, to: IscsiAddress, use: (session: IscsiSession) => Promise<T>, options: SessionOptions = {}): Promise<T> {
-  for (const secret of [to.secret, options.mutual?.secret]) if (secret !== undefined) host.mask.add(secret);
-  const connection = await openConnection(host, to, options.deadlineMs);
+export async function withSession<T>(host: SessionHost, to: IscsiAddress, use: (session: IscsiSession) => Promise<T>, options: SessionOptions = {}): Promise<T> {
+  const session = await openSession(host, to, options);
   try {
-    const login = await logIn(connection, to, options.mutual);
-    const wire = createWire(connection, to, login);
-    const result = await use({ to, chap: login.chap, command: wire.command, text: wire.text });
-    await wire.logOut().catch(() => {});
-    return result;
+    return await use(session);
   } finally {
-    connection.close();
+    await session.logOut();
   }
 }
 
-const FINAL = 0x80;
-const NONE = 0xffff_ffff;
+/**
+ * Logs in and leaves the session open until `logOut`, `drop`, the target's end of it, or the host's abort. A redirect is followed
+ * once, to a plain address, with everything proven anew. Throws `E_ISCSI_CONNECT`, `_PORTAL`, `_TARGET`, `_AUTH`, `_MUTUAL`, `_ACL`, `_PROTOCOL`.
+ */
+export async function openSession(host: SessionHost, to: IscsiAddress, options: SessionOptions = {}): Promise<HeldSession> {
+  for (const secret of [to.secret, options.mutual?.secret]) if (secret !== undefined) host.mask.add(secret);
+  const answerMs = options.deadlineMs ?? ANSWER_MS;
+  const first = await enter(host, to, answerMs, options.mutual);
+  if (typeof first !== 'string') return hold(to, first.login, first.wire);
+  const there = { ...to, portal: first };
+  const second = await enter(host, there, answerMs, options.mutual);
+  if (typeof second === 'string') throw iscsiProblem('portal', to, `the target moved to ${first}, and from there to ${second}: this goes in a circle`);
+  return hold(there, second.login, second.wire);
+}
 
-function createWire(connection: Connection, to: IscsiAddress, login: LoggedIn) {
-  let cmdSn = login.cmdSn;
-  let expStatSn = login.statSn;
-  let tag = 1;
+async function enter(host: SessionHost, to: IscsiAddress, answerMs: number, mutual: MutualChap | undefined): Promise<{ readonly login: LoggedIn; readonly wire: Wire } | string> {
+  const connection = await openConnection(host, to, answerMs);
+  try {
+    const login = await logIn(connection, to, answerMs, mutual);
+    if (!('movedTo' in login)) return { login, wire: createWire(connection, to, login, answerMs) };
+    connection.close();
+    return login.movedTo;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
 
-  /** Sends a request that takes a command number. */
-  const ask = (head: Buffer, data?: Buffer): void => {
-    head.writeUInt32BE(cmdSn, 24);
-    head.writeUInt32BE(expStatSn, 28);
-    cmdSn = (cmdSn + 1) >>> 0;
-    connection.send(head, data);
+function hold(to: IscsiAddress, login: LoggedIn, wire: Wire): HeldSession {
+  const over = iscsiProblem('reset', to, 'the session was closed before');
+  return {
+    to, chap: login.chap,
+    command: (command) => wire.exchange(runCommand(wire, to, login, command)),
+    sendTargets: () => sendTargets(wire, to),
+    async logOut() {
+      await wire.exchange({
+        begin: (tag) => wire.ask(header(op.logout, FINAL, tag, true)),
+        take: (pdu) => (opcodeOf(pdu) === op.logoutResponse ? true : undefined),
+      }).catch(() => {});
+      wire.end(over);
+    },
+    drop: () => wire.end(over, true),
+    ended: wire.ended.then((why) => (why === over ? undefined : why)),
   };
+}
 
-  /** The next unit that is for us; answers the target's pings on the way. */
-  const next = async (): Promise<Pdu> => {
-    for (;;) {
-      const pdu = await connection.receive();
-      const code = opcodeOf(pdu);
-      if (code === op.reject) throw iscsiProblem('protocol', to, `the target rejects what we sent (reason ${pdu.header.readUInt8(2)})`);
-      if (code === op.asyncMessage && pdu.header.readUInt8(36) !== 0) throw iscsiProblem('portal', to, 'the target asks to log out');
-      const carriesStatus = code !== op.readyToTransfer && !(code === op.dataIn && (pdu.header.readUInt8(1) & 1) === 0);
-      const ping = code === op.nopIn;
-      if (carriesStatus && !(ping && pdu.header.readUInt32BE(16) === NONE)) expStatSn = (pdu.header.readUInt32BE(24) + 1) >>> 0;
-      if (ping) answerPing(pdu);
-      else if (code !== op.asyncMessage) return pdu;
-    }
-  };
+const MOST_PARTS = 64;
 
-  const answerPing = (pdu: Pdu): void => {
-    if (pdu.header.readUInt32BE(20) === NONE) return;
-    const head = header(op.nopOut, FINAL, NONE, true);
-    pdu.header.copy(head, 8, 8, 16);
-    pdu.header.copy(head, 20, 20, 24);
-    head.writeUInt32BE(cmdSn, 24);
-    head.writeUInt32BE(expStatSn, 28);
-    connection.send(head);
-  };
-
-  const command = async ({ cdb, lun, read = 0, write }: ScsiCommand): Promise<ScsiAnswer> => {
-    const mine = (tag += 1);
-    const head = header(op.command, FINAL | (read > 0 ? 0x40 : 0) | (write ? 0x20 : 0), mine);
-    head.writeUInt16BE(lun, 8);
-    head.writeUInt32BE(write?.length ?? read, 20);
-    cdb.copy(head, 32);
-    ask(head);
-    const data = Buffer.alloc(read);
-    let received = 0;
-    for (;;) {
-      const pdu = await next();
-      if (pdu.header.readUInt32BE(16) !== mine) throw iscsiProblem('protocol', to, 'an answer to a question we did not ask');
-      const code = opcodeOf(pdu);
-      if (code === op.dataIn) {
-        const at = pdu.header.readUInt32BE(40);
-        if (at + pdu.data.length > read) throw iscsiProblem('protocol', to, 'more data than we asked for');
-        pdu.data.copy(data, at);
-        received = Math.max(received, at + pdu.data.length);
-        if ((pdu.header.readUInt8(1) & 1) !== 0) return { status: pdu.header.readUInt8(3), data: data.subarray(0, received), sense: Buffer.alloc(0) };
-      } else if (code === op.readyToTransfer && write) {
-        sendData(pdu, mine, write);
-      } else if (code === op.response) {
-        if (pdu.header.readUInt8(2) !== 0) throw iscsiProblem('protocol', to, `the target failed a command (response ${pdu.header.readUInt8(2)})`);
-        const sense = pdu.data.length >= 2 ? Buffer.from(pdu.data.subarray(2, 2 + pdu.data.readUInt16BE(0))) : Buffer.alloc(0);
-        return { status: pdu.header.readUInt8(3), data: data.subarray(0, received), sense };
-      } else {
-        throw iscsiProblem('protocol', to, `an answer of a kind we did not expect (0x${code.toString(16)})`);
-      }
-    }
-  };
-
-  const sendData = (ready: Pdu, mine: number, write: Buffer): void => {
-    const start = ready.header.readUInt32BE(40);
-    const end = start + ready.header.readUInt32BE(44);
-    if (end > write.length || end <= start) throw iscsiProblem('protocol', to, 'the target asks for data that is not ours to give');
-    let piece = 0;
-    for (let at = start; at < end; at += login.largestSend, piece += 1) {
-      const upto = Math.min(at + login.largestSend, end);
-      const head = header(op.dataOut, upto === end ? FINAL : 0, mine);
-      ready.header.copy(head, 8, 8, 16);
-      ready.header.copy(head, 20, 20, 24);
-      head.writeUInt32BE(expStatSn, 28);
-      head.writeUInt32BE(piece, 36);
-      head.writeUInt32BE(at, 40);
-      connection.send(head, write.subarray(at, upto));
-    }
-  };
-
-  const text = async (data: Buffer): Promise<Buffer> => {
-    const parts: Buffer[] = [];
-    const mine = (tag += 1);
-    let transfer = NONE;
-    for (;;) {
-      const head = header(op.text, FINAL, mine);
-      head.writeUInt32BE(transfer, 20);
-      ask(head, parts.length === 0 ? data : undefined);
-      const pdu = await next();
-      if (opcodeOf(pdu) !== op.textResponse) throw iscsiProblem('protocol', to, 'no answer to a text request');
-      parts.push(Buffer.from(pdu.data));
-      transfer = pdu.header.readUInt32BE(20);
-      if ((pdu.header.readUInt8(1) & FINAL) !== 0 || transfer === NONE) return Buffer.concat(parts);
-      if (parts.length > 64) throw iscsiProblem('protocol', to, 'a list of targets without end');
-    }
-  };
-
-  const logOut = async (): Promise<void> => {
-    ask(header(op.logout, FINAL, (tag += 1), true));
-    while (opcodeOf(await next()) !== op.logoutResponse);
-  };
-
-  return { command, text, logOut };
+async function sendTargets(wire: Wire, to: IscsiAddress): Promise<readonly ShownTarget[]> {
+  const parts: Buffer[] = [];
+  let transfer = NO_TAG;
+  for (let whole = false; !whole;) {
+    const reply = await wire.exchange<Pdu>({
+      begin(tag) {
+        const head = header(op.text, FINAL, tag);
+        head.writeUInt32BE(transfer, 20);
+        wire.ask(head, parts.length === 0 ? encodeText([['SendTargets', 'All']]) : undefined);
+      },
+      take: (pdu) => pdu,
+    });
+    if (opcodeOf(reply) !== op.textResponse) throw iscsiProblem('protocol', to, 'no answer to a text request');
+    parts.push(reply.data);
+    transfer = reply.header.readUInt32BE(20);
+    whole = (reply.header.readUInt8(1) & FINAL) !== 0 || transfer === NO_TAG;
+    if (parts.length > MOST_PARTS) throw iscsiProblem('protocol', to, 'a list of targets without end');
+  }
+  const shown: { iqn: string; portals: string[] }[] = [];
+  for (const [key, value] of decodeText(Buffer.concat(parts))) {
+    if (key === 'TargetName') shown.push({ iqn: value, portals: [] });
+    else if (key === 'TargetAddress') shown.at(-1)?.portals.push(value);
+  }
+  return shown;
 }

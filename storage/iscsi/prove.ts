@@ -1,7 +1,6 @@
 import { FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import { iscsiProblem, type IscsiAddress } from '../../lib/iscsi/errors.ts';
-import { decodeText } from '../../lib/iscsi/pdu.ts';
 import { inquiry, readCapacity, reportLuns, serialNumber } from '../../lib/iscsi/scsi.ts';
 import { withSession, type IscsiSession, type SessionOptions } from '../../lib/iscsi/session.ts';
 
@@ -24,8 +23,8 @@ export type LunProof = { readonly vendor: string; readonly product: string; read
 /** The targets that a portal shows to this initiator, by IQN. Throws `E_ISCSI_…`. */
 export async function discoverTargets(host: Host, to: Omit<IscsiAddress, 'iqn'>, options: SessionOptions = {}): Promise<readonly string[]> {
   const discovery: IscsiAddress = { portal: to.portal, initiator: to.initiator, ...(to.user === undefined || to.secret === undefined ? {} : { user: to.user, secret: to.secret }) };
-  const data = await withSession(host, discovery, (session) => session.text(Buffer.from('SendTargets=All\0')), options);
-  return decodeText(data).filter(([key]) => key === 'TargetName').map(([, iqn]) => iqn);
+  const shown = await withSession(host, discovery, (session) => session.sendTargets(), options);
+  return shown.map((target) => target.iqn);
 }
 
 /**
@@ -47,14 +46,14 @@ export async function withTarget<T>(host: Host, to: IscsiAddress, use: (session:
  * Proves a LUN by a real login: CHAP is asked for and accepted, a disk is there, of the right size. Reads only; logs out.
  * Throws `E_ISCSI_CONNECT`, `_PORTAL`, `_TARGET`, `_AUTH`, `_ACL`, `_LUN` or `_PROTOCOL`, each with what to do.
  */
-export async function proveLun(host: Host, claim: LunClaim): Promise<LunProof> {
+export async function proveLun(host: Host, claim: LunClaim, options: SessionOptions = {}): Promise<LunProof> {
   const proof = await withTarget(host, claim, async (session) => {
     if (!session.chap) throw iscsiProblem('auth', claim, 'the target lets anybody in: it does not ask for CHAP');
     const lun = await firstDisk(session);
     const { vendor, product } = await inquiry(session, lun);
     const { blocks, blockBytes } = await readCapacity(session, lun);
     return { vendor, product, serial: await serialNumber(session, lun), bytes: blocks * blockBytes, lun };
-  });
+  }, options);
   if (proof.bytes !== claim.expectedBytes) throw iscsiProblem('lun', claim, `the LUN has ${proof.bytes} bytes, the cluster file says ${claim.expectedBytes}`);
   if (claim.serial !== undefined && claim.serial !== proof.serial) throw iscsiProblem('lun', claim, `the disk behind the target is ${proof.serial}, not ${claim.serial}`);
   return proof;

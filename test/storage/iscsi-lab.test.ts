@@ -95,7 +95,7 @@ test('mutual CHAP: a target that proves itself is let in, one that can’t is no
   await byHand(desk, 'Target', 'create', { name: LUN.name, iqn: LUN.iqn, auth_type: 2, user: LUN.user, password: SECRET, mutual_user: 'nas', mutual_password: 'canarymutual1' });
   await withSession(desk.host, claim, async (session) => assert.equal(session.chap, true), { mutual: { user: 'nas', secret: 'canarymutual1' } });
   const error = await failure(withSession(desk.host, claim, async () => {}, { mutual: { user: 'nas', secret: 'canarymutual2' } }));
-  assert.equal(error.code, 'E_ISCSI_AUTH');
+  assert.equal(error.code, 'E_ISCSI_MUTUAL');
   assert.doesNotMatch(everyWord(error), /canary/);
 });
 

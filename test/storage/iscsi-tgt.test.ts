@@ -65,7 +65,7 @@ test('our initiator against a real tgt, with CHAP and an ACL', { skip: noTgt }, 
       await tgt.admin('--op', 'new', '--mode', 'account', '--user', 'nas', '--password', 'canarymutual1');
       await tgt.admin('--op', 'bind', '--mode', 'account', '--tid', '1', '--user', 'nas', '--outgoing');
       await withSession(host, claim, async (session) => assert.equal(session.chap, true), { mutual: { user: 'nas', secret: 'canarymutual1' } });
-      assert.equal((await failure(withSession(host, claim, async () => {}, { mutual: { user: 'nas', secret: 'canarymutual2' } }))).code, 'E_ISCSI_AUTH');
+      assert.equal((await failure(withSession(host, claim, async () => {}, { mutual: { user: 'nas', secret: 'canarymutual2' } }))).code, 'E_ISCSI_MUTUAL');
     });
     await t.test('a target switched off', async () => {
       await tgt.admin('--op', 'update', '--mode', 'target', '--tid', '1', '--name', 'state', '--value', 'offline');

@@ -46,7 +46,7 @@ test('a NAS that is switched off drops every session', async () => {
   await ensureStorage(desk.host, desk.nas, credentials);
   await withSession(desk.host, as('one'), async (session) => {
     await desk.lab.fail({ kind: 'refuse' });
-    assert.equal((await failure(writeBlocks(session, 1, 0, block))).code, 'E_ISCSI_PORTAL');
+    assert.equal((await failure(writeBlocks(session, 1, 0, block))).code, 'E_ISCSI_RESET');
   });
   assert.deepEqual(desk.lab.sessions(), []);
 });
