@@ -46,6 +46,8 @@ export type Network = {
   readonly dns: readonly string[];
   readonly ntp: readonly string[];
   readonly endpoint: string;
+  /** Where a board has its address from before its first config: the network's DHCP server, or META of its card. */
+  readonly maintenance: 'dhcp' | 'static';
 };
 
 /** What the Image Factory builds for these boards (domain.md 1.3). No secrets: a schematic is public. */

@@ -16,6 +16,17 @@ function* portPaths(draft: Draft): Iterable<[Path]> {
   }
 }
 
+/** A card written by other means carries no address, so a board that is proven by its MAC alone would have none before its config. */
+export function* staticNeedsStamp(draft: Draft): Iterable<Fault> {
+  if (draft.network?.maintenance !== 'static') return;
+  for (const [i, node] of present(draft.nodes)) {
+    if (node.proof !== 'mac') continue;
+    const path = ['nodes', i, 'proof'];
+    yield { code: 'E_INVENTORY_STATIC_PROOF', path, message: `${described(path)}: a card that firstlight did not write carries no address for network.maintenance: static`,
+      hint: 'Take proof: mac out, so that firstlight writes the card, or let the boards ask a DHCP server (network.maintenance: dhcp).' };
+  }
+}
+
 // A malformed section is there, although its value was taken out of the draft.
 function isAbsent(draft: Draft, key: keyof Draft): boolean {
   return !Object.hasOwn(draft, key);

@@ -1,6 +1,6 @@
 import { present, type Draft, type Fault, type Rule } from './fault.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
-import { labelsGood, portsNeedSwitch, quorum } from './rules-nodes.ts';
+import { labelsGood, portsNeedSwitch, quorum, staticNeedsStamp } from './rules-nodes.ts';
 import { cardSerialsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
 
 /**
@@ -61,6 +61,6 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 /** Every rule, in the order in which a reader meets the values. Form has been judged before (schema.ts). */
 export const RULES: readonly Rule[] = [
   versionsFit, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
-  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, cardSerialsUnique, labelsGood,
+  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, cardSerialsUnique, labelsGood, staticNeedsStamp,
   certificateNeedsHttps, lunsUnique, recipientsUnique, recipientsEnough,
 ];

@@ -38,6 +38,7 @@ const network = z.strictObject({
   dns: z.array(address('A name server.')).min(1).meta({ description: 'Name servers; the gateway unless told.' }).optional(),
   ntp: z.array(text('A time server.', format.hostName)).min(1).meta({ description: 'Time servers (a Raspberry Pi has no clock of its own); time.cloudflare.com unless told.' }).optional(),
   endpoint: text('URL of the Kubernetes API: a control plane\'s address, a free address of the subnet (virtual IP), or a name.', format.endpointUrl, ['https://192.168.77.11:6443']),
+  maintenance: z.enum(['dhcp', 'static']).meta({ description: 'Where a board in maintenance mode, before its first config, has its address from: the network\'s DHCP server (unless told), or its card, which then carries the node\'s address.' }).optional(),
 });
 
 const node = z.strictObject({

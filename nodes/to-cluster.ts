@@ -21,6 +21,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
       subnet: file.network.subnet, gateway: file.network.gateway, endpoint: file.network.endpoint,
       dns: file.network.dns ?? [file.network.gateway],
       ntp: file.network.ntp ?? ['time.cloudflare.com'],
+      maintenance: file.network.maintenance ?? 'dhcp',
     },
     nodes: file.nodes.map(clusterNode),
     ...(file.switch === undefined ? {} : { power: { ...file.switch, sshPort: file.switch.sshPort ?? 22 } }),

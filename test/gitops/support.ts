@@ -49,7 +49,7 @@ export async function startGitWorld(address: string): Promise<GitWorld> {
     folder: join(worktree, 'machines/gandalf'), repository: worktree, name: 'gandalf', environment: 'prod',
     talos: { version: '1.11.0', factory: 'http://127.0.0.1', schematic: { overlay: { image: 'i', name: 'n' }, extensions: [], kernelArgs: [] } },
     kubernetes: { version: '1.34.4' },
-    network: { subnet: '127.1.0.0/24', gateway: '127.1.0.1', dns: [], ntp: [], endpoint: 'https://127.1.0.11:6443' },
+    network: { subnet: '127.1.0.0/24', gateway: '127.1.0.1', dns: [], ntp: [], endpoint: 'https://127.1.0.11:6443', maintenance: 'dhcp' },
     nodes: [],
     nas: { address: '192.168.77.5', https: true, port: 5001, user: 'csi', iscsiPort: 3260, volume: '/volume1', luns: [] },
     gitops: { url: `ssh://git@${address}:2222/homelab.git`, branch: 'main', path: 'clusters/gandalf', hostKey: git.hostKey },

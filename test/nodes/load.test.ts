@@ -73,6 +73,8 @@ test('values come in one form: MAC addresses, versions, sizes, ports', async () 
   const { nas, power, gitops } = await loadCluster(join(INVENTORIES, 'valid/everything.yaml'));
   assert.deepEqual([nas?.luns[0]?.bytes, nas?.port, nas?.iscsiPort, power?.sshPort], [20 * 2 ** 30, 5001, 3260, 22]);
   assert.deepEqual([gitops?.branch, gitops?.path], ['main', 'clusters/gandalf']);
+  const alone = await loadCluster(join(INVENTORIES, 'valid/static-addresses.yaml'));
+  assert.deepEqual([three.network.maintenance, alone.network.maintenance], ['dhcp', 'static']);
 });
 
 test('the example is Gandalf, found by folder or file, inside its repository', async () => {

@@ -38,7 +38,7 @@ test('one board, from its card to a running etcd, through the real talosctl', { 
   const node = { ...exampleNode('cp-1', 'control plane', 11), address: '127.77.3.11' };
   const cluster = exampleCluster(folder, {
     nodes: [node],
-    network: { subnet: '127.77.3.0/24', gateway: '127.77.3.1', dns: [], ntp: [], endpoint: 'https://127.77.3.11:6443' },
+    network: { subnet: '127.77.3.0/24', gateway: '127.77.3.1', dns: [], ntp: [], endpoint: 'https://127.77.3.11:6443', maintenance: 'dhcp' },
     secrets: { recipients: [{ name: 'cluster', role: 'cluster', key: mine.recipient }, { name: 'owner', role: 'owner', key: other.recipient }] },
   });
   // Real etcd; the API server is not needed here.

@@ -6,7 +6,7 @@ export function exampleCluster(folder: string, change: Partial<Cluster> = {}): C
     folder, repository: folder, name: 'gandalf', environment: 'home',
     talos: { version: 'v1.11.0', factory: 'https://factory.talos.dev', schematic: { overlay: { image: 'siderolabs/sbc-raspberrypi', name: 'rpi_generic' }, extensions: [], kernelArgs: [] } },
     kubernetes: { version: '1.34.1' },
-    network: { subnet: '192.168.77.0/24', gateway: '192.168.77.1', dns: ['192.168.77.1', '9.9.9.9'], ntp: ['192.168.77.1'], endpoint: 'https://192.168.77.10:6443' },
+    network: { subnet: '192.168.77.0/24', gateway: '192.168.77.1', dns: ['192.168.77.1', '9.9.9.9'], ntp: ['192.168.77.1'], endpoint: 'https://192.168.77.10:6443', maintenance: 'dhcp' },
     nodes: [exampleNode('cp-1', 'control plane', 11), exampleNode('worker-1', 'worker', 21, { 'storage/iscsi': 'yes', rack: 'one' }), exampleNode('worker-2', 'worker', 22)],
     secrets: { recipients: [] },
     ...change,

@@ -41,7 +41,7 @@ for (const name of readdirSync(valid)) {
   });
 }
 
-const network = { subnet: '192.168.77.0/24', gateway: '192.168.77.254', dns: [], ntp: [], endpoint: 'https://192.168.77.11:6443' };
+const network = { subnet: '192.168.77.0/24', gateway: '192.168.77.254', dns: [], ntp: [], endpoint: 'https://192.168.77.11:6443', maintenance: 'dhcp' } as const;
 const node = { name: 'n', role: 'control plane', mac: 'dc:a6:32:00:00:11', address: '192.168.77.11', proof: 'stamp', labels: {} } as const;
 
 test('hosts keep the end of their address, strangers get one of their own, nobody gets another’s', () => {
