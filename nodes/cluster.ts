@@ -36,6 +36,8 @@ export type ClusterNode = {
   readonly card?: { readonly device?: string; readonly serial?: string };
   readonly port?: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** What its pods may take of its memory together, in bytes; undefined for what suits its role. */
+  readonly memory?: number;
 };
 
 /** The cluster's network. `endpoint` is the Kubernetes API's URL, `https://address:6443`. */
@@ -73,14 +75,31 @@ export type Nas = {
   readonly port: number;
   /** SHA-256 of the DSM certificate in hex (colons allowed), for https with a self-signed certificate. */
   readonly certificate?: string;
+  /** Absolute path of the PEM file with the authority that signed DSM's certificate. */
+  readonly ca?: string;
   readonly user: string;
   readonly iscsiPort: number;
   readonly volume: string;
   readonly luns: readonly Lun[];
 };
 
-/** One LUN and its target; `user` is the CHAP user, the CHAP secret is in the encrypted credentials. */
-export type Lun = { readonly name: string; readonly bytes: number; readonly iqn: string; readonly user: string };
+/**
+ * One LUN and its target; `user` is the CHAP user, the CHAP secret is in the encrypted credentials. With `uuid` it is that
+ * very LUN, never made anew; with `mutualUser` the target proves itself too (mutual CHAP, its secret in the credentials).
+ */
+export type Lun = {
+  readonly name: string;
+  readonly bytes: number;
+  readonly iqn: string;
+  readonly user: string;
+  readonly uuid?: string;
+  readonly mutualUser?: string;
+  /** The PersistentVolumeClaim that the LUN is for, and its file system. */
+  readonly claim?: Claim;
+};
+
+/** A PersistentVolumeClaim that a LUN is kept for; the file system is made only where the LUN is empty. */
+export type Claim = { readonly namespace: string; readonly name: string; readonly fsType: 'ext4' | 'xfs' };
 
 /** The GitOps repository that Flux reads. `url` is `ssh://user@host[:port]/path`; `hostKey` a known_hosts line without the host (`ssh-ed25519 AAAA…`). */
 export type Gitops = {

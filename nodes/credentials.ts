@@ -11,4 +11,6 @@ export type Credentials = {
   readonly gitKey?: string;
   /** CHAP secret by LUN name, 12 to 16 characters (DSM's limits). */
   readonly chap: Readonly<Record<string, string>>;
+  /** For mutual CHAP: the secret by which a LUN's target proves itself, by LUN name; never the same as the LUN's `chap`. */
+  readonly mutualChap?: Readonly<Record<string, string>>;
 };

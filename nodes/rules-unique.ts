@@ -44,9 +44,17 @@ export function cardSerialsUnique(draft: Draft): Iterable<Fault> {
 
 /** Names of LUNs are unique, and so are their targets. */
 export function* lunsUnique(draft: Draft): Iterable<Fault> {
-  const values = (key: 'name' | 'iqn'): Named[] => [...present(draft.nas?.luns)].flatMap(([i, lun]) => (lun[key] === undefined ? [] : [{ path: ['nas', 'luns', i, key], value: lun[key] }]));
+  const values = (key: 'name' | 'iqn' | 'uuid'): Named[] => [...present(draft.nas?.luns)].flatMap(([i, lun]) => (lun[key] === undefined ? [] : [{ path: ['nas', 'luns', i, key], value: lun[key] }]));
   yield* unique(values('name'), 'E_INVENTORY_LUN_TWICE', 'Give each LUN a name of its own.');
   yield* unique(values('iqn'), 'E_INVENTORY_IQN_TWICE', 'Give each LUN a target of its own.');
+  yield* unique(values('uuid'), 'E_INVENTORY_LUN_TWICE', 'Each LUN stands in the file once.');
+}
+
+/** No two LUNs are for one claim: it would be bound to either. */
+export function claimsUnique(draft: Draft): Iterable<Fault> {
+  const claims = [...present(draft.nas?.luns)].flatMap(([i, { claim }]) => (claim?.namespace === undefined || claim.name === undefined ? []
+    : [{ path: ['nas', 'luns', i, 'claim', 'name'], value: `${claim.namespace}/${claim.name}` }]));
+  return unique(claims, 'E_INVENTORY_CLAIM_TWICE', 'Give each LUN a claim of its own, or only one of them a claim.');
 }
 
 /** Nobody is named twice as recipient, by name or by key. */

@@ -1,7 +1,8 @@
 import { present, type Draft, type Fault, type Rule } from './fault.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
+import { memoryPossible } from './rules-memory.ts';
 import { labelsGood, portsNeedSwitch, quorum, staticNeedsStamp } from './rules-nodes.ts';
-import { cardSerialsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
+import { cardSerialsUnique, claimsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
 
 /**
  * Kubernetes minor versions that each Talos minor version supports.
@@ -38,6 +39,14 @@ function* certificateNeedsHttps(draft: Draft): Iterable<Fault> {
   }
 }
 
+/** The authority vouches for the certificate, or the pin does; with https only. */
+function* authorityAlone(draft: Draft): Iterable<Fault> {
+  if (draft.nas?.ca === undefined) return;
+  const fault = { code: 'E_INVENTORY_CA', path: ['nas', 'ca'] };
+  if (draft.nas.https === false) yield { ...fault, message: 'nas.ca: without https nobody looks at it', hint: 'Set https: true (and DSM\'s https port), or take ca out.' };
+  else if (draft.nas.certificate !== undefined) yield { ...fault, message: 'nas.ca: the certificate is pinned already, so its authority is not asked', hint: 'Keep one of the two: certificate for a self-signed one, ca for one that an authority of yours signed.' };
+}
+
 /** At least two recipients, so that one lost key loses nothing; exactly one of them is the cluster's own. */
 function* recipientsEnough(draft: Draft): Iterable<Fault> {
   const list = draft.secrets?.recipients;
@@ -61,6 +70,6 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 /** Every rule, in the order in which a reader meets the values. Form has been judged before (schema.ts). */
 export const RULES: readonly Rule[] = [
   versionsFit, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
-  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, cardSerialsUnique, labelsGood, staticNeedsStamp,
-  certificateNeedsHttps, lunsUnique, recipientsUnique, recipientsEnough,
+  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
+  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, recipientsUnique, recipientsEnough,
 ];

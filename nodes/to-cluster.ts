@@ -25,7 +25,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     },
     nodes: file.nodes.map(clusterNode),
     ...(file.switch === undefined ? {} : { power: { ...file.switch, sshPort: file.switch.sshPort ?? 22 } }),
-    ...(file.nas === undefined ? {} : { nas: nas(file.nas) }),
+    ...(file.nas === undefined ? {} : { nas: nas(file.nas, folder) }),
     ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
     secrets: file.secrets,
   };
@@ -57,19 +57,25 @@ function clusterNode(node: ClusterFile['nodes'][number]): ClusterNode {
     ...(card === undefined ? {} : { card: { ...(card.device === undefined ? {} : { device: card.device }), ...(card.serial === undefined ? {} : { serial: card.serial }) } }),
     ...(node.port === undefined ? {} : { port: node.port }),
     labels: node.labels ?? {},
+    ...(node.memory === undefined ? {} : { memory: sizeInBytes(node.memory) }),
   };
 }
 
-function nas(given: NonNullable<ClusterFile['nas']>): Nas {
+function nas(given: NonNullable<ClusterFile['nas']>, folder: string): Nas {
   const https = given.https ?? true;
   return {
     address: given.address, https,
     port: given.port ?? (https ? 5001 : 5000),
     ...(given.certificate === undefined ? {} : { certificate: given.certificate }),
+    ...(given.ca === undefined ? {} : { ca: resolve(folder, given.ca) }),
     user: given.user,
     iscsiPort: given.iscsiPort ?? 3260,
     volume: given.volume ?? '/volume1',
-    luns: given.luns.map((lun) => ({ name: lun.name, bytes: sizeInBytes(lun.size), iqn: lun.iqn, user: lun.user })),
+    luns: given.luns.map((lun) => ({
+      name: lun.name, bytes: sizeInBytes(lun.size), iqn: lun.iqn, user: lun.user,
+      ...(lun.uuid === undefined ? {} : { uuid: lun.uuid }), ...(lun.mutualUser === undefined ? {} : { mutualUser: lun.mutualUser }),
+      ...(lun.claim === undefined ? {} : { claim: { ...lun.claim, fsType: lun.claim.fsType ?? 'ext4' } }),
+    })),
   };
 }
 
