@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { fingerprintOf, selfSigned } from './dsm/certificate.ts';
 import { createDsmServer } from './dsm/server.ts';
 import { serveConnection } from './iscsi/connection.ts';
+import { shownSessions } from './iscsi/sessions.ts';
 import { createState } from './state.ts';
 import type { LabNas, NasOptions } from './types.ts';
 
@@ -31,7 +32,7 @@ export async function startNas(options: NasOptions): Promise<LabNas> {
   return {
     fingerprint: certificate && fingerprintOf(certificate.cert),
     requests: state.requests,
-    sessions: () => [...state.sessions].map(({ target, initiator, address }) => ({ target: target.iqn, initiator, address })),
+    sessions: () => shownSessions(state),
     luns: () => [...state.luns.values()].map((lun) => ({
       name: lun.name, uuid: lun.uuid, bytes: lun.bytes, blocksWritten: lun.blocksWritten,
       mapped: [...state.targets.values()].some((target) => target.mapped.some((each) => each.uuid === lun.uuid)),

@@ -14,8 +14,6 @@ export type LunState = {
   readonly attributes: readonly { readonly dev_attrib: string; readonly enable: number }[];
   readonly file: FileHandle;
   blocksWritten: number;
-  /** Initiators that wrote and still hold a session, with how many. */
-  readonly writers: Set<string>;
 };
 
 /** A target's settings. `authType` 0 none, 1 CHAP, 2 mutual; `maxSessions` 0 is without limit. */
@@ -33,8 +31,19 @@ export type TargetState = {
   readonly mapped: { readonly uuid: string; readonly index: number }[];
 };
 
-/** An open normal session. `drop` hangs up. */
-export type SessionState = { readonly target: TargetState; readonly initiator: string; readonly isid: string; readonly address: string; drop(): void };
+/** An open normal session. */
+export type SessionState = {
+  readonly target: TargetState;
+  readonly initiator: string;
+  readonly isid: string;
+  readonly address: string;
+  /** The LUNs it wrote, by uuid. */
+  readonly wrote: Set<string>;
+  /** By LUN: initiators that wrote it while this session was open, and are gone. */
+  readonly beside: Map<string, ReadonlySet<string>>;
+  /** Hangs up. */
+  drop(): void;
+};
 
 /** All a NAS holds, shared by its web API and its iSCSI service. */
 export type NasState = {
@@ -64,24 +73,9 @@ export async function addLun(state: NasState, lun: Pick<LunState, 'name' | 'byte
   const uuid = randomUUID();
   const file = await open(join(state.options.folder, `${uuid}.img`), 'wx+', 0o600);
   await file.truncate(lun.bytes);
-  const made: LunState = { ...lun, uuid, file, lunId: (state.nextId += 1), blocksWritten: 0, writers: new Set() };
+  const made: LunState = { ...lun, uuid, file, lunId: (state.nextId += 1), blocksWritten: 0 };
   state.luns.set(uuid, made);
   return made;
-}
-
-/** Notes a write: another initiator that wrote before and still holds a session makes it a corruption. */
-export function noteWrite(state: NasState, lun: LunState, initiator: string, blocks: number): void {
-  lun.blocksWritten += blocks;
-  if (lun.writers.has(initiator)) return;
-  for (const other of lun.writers) state.corruptions.push({ lun: lun.name, initiators: [other, initiator] });
-  lun.writers.add(initiator);
-}
-
-/** Takes a session away; an initiator without any session left is no writer any more. */
-export function endSession(state: NasState, session: SessionState): void {
-  state.sessions.delete(session);
-  if ([...state.sessions].some((other) => other.initiator === session.initiator)) return;
-  for (const lun of state.luns.values()) lun.writers.delete(session.initiator);
 }
 
 /** The LUN behind a target's LUN number (DSM's mapping_index), or undefined. */

@@ -18,22 +18,23 @@ export type NasOptions = {
 /** One call of the DSM API; parameters are not kept, they hold secrets. `code` 0 is success; `wrote` when something changed. */
 export type NasRequest = { readonly api: string; readonly method: string; readonly verb: string; readonly wrote: boolean; readonly code: number };
 
-/** An open iSCSI session on a target. */
-export type NasSession = { readonly target: string; readonly initiator: string; readonly address: string };
+/** An open iSCSI session on a target; `luns` are the names of those it reaches, `wrote` of those it wrote. */
+export type NasSession = { readonly target: string; readonly initiator: string; readonly address: string; readonly luns: readonly string[]; readonly wrote: readonly string[] };
 
 /** A LUN as it is now; `blocksWritten` counts what was ever written into it. */
 export type NasLun = { readonly name: string; readonly uuid: string; readonly bytes: number; readonly mapped: boolean; readonly blocksWritten: number };
 
-/** Two machines that wrote to one LUN while both held it open: on a real disk, its data would be gone. */
+/** Two machines (initiators) that wrote one LUN in sessions open at the same time: on a real disk, its data would be gone. */
 export type NasCorruption = { readonly lun: string; readonly initiators: readonly [string, string] };
 
 /**
  * What a NAS can be told to do wrong. `refuse`: nothing listens; `hang`: takes connections, never answers; `cut`: hangs up
  * amid each answer; `dsm error`: answers this number (for one API or method, a number of times); `wrong chap`: every secret
- * differs from what was set; `deny initiators`: as LIO outside the ACL.
+ * differs from what was set; `deny initiators`: as LIO outside the ACL, for all but those `allowed`.
  */
 export type NasFault =
-  | { readonly kind: 'refuse' | 'hang' | 'cut' | 'wrong chap' | 'deny initiators' }
+  | { readonly kind: 'refuse' | 'hang' | 'cut' | 'wrong chap' }
+  | { readonly kind: 'deny initiators'; readonly allowed?: readonly string[] }
   | { readonly kind: 'dsm error'; readonly code: number; readonly api?: string; readonly method?: string; readonly times?: number };
 
 /** A running lab NAS. */

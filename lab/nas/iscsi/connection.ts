@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
-import { endSession, type NasState, type SessionState, type TargetState } from '../state.ts';
+import type { NasState, SessionState } from '../state.ts';
 import { newLogin, status, turn, type Login } from './login.ts';
 import { NO_TAG, op, readKeys, reply, units, wire, writeKeys, type Unit } from './pdu.ts';
+import { beginSession, crowded, endSession } from './sessions.ts';
 import { createTasks, type Numbers } from './tasks.ts';
 
 const WINDOW = 64;
@@ -24,8 +25,8 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
         sendLogin(numbers, unit, refused, answer.moves, writeKeys(answer.keys), answer.done ? 1 : 0);
         if (refused !== status.ok) break;
         if (!answer.done) continue;
-        session = login.target ? begin(state, login, login.target, socket) : undefined;
-        tasks = createTasks(state, numbers, login);
+        session = login.target && beginSession(state, login, login.target, socket);
+        tasks = createTasks(state, numbers, login.agreed, session);
         continue;
       }
       if (!tasks || !login) break;
@@ -110,21 +111,6 @@ function sendLogin(numbers: Numbers, unit: Unit, code: number, moves: boolean, d
   header.writeUInt16BE(code === 0 ? tsih : 0, 14);
   header.writeUInt16BE(code, 36);
   numbers.send(numbered(numbers, header), code === 0 ? data : undefined);
-}
-
-/** A session of the same initiator and ISID is replaced (RFC 7143, 6.3.5); any other counts against max_sessions. */
-function crowded(state: NasState, login: Login, target: TargetState): number {
-  const others = [...state.sessions].filter((each) => each.target === target && !(each.initiator === login.initiator && each.isid === login.isid));
-  return target.maxSessions !== 0 && others.length >= target.maxSessions ? status.tooMany : status.ok;
-}
-
-function begin(state: NasState, login: Login, target: TargetState, socket: Socket): SessionState {
-  for (const old of [...state.sessions]) {
-    if (old.target === target && old.initiator === login.initiator && old.isid === login.isid) old.drop();
-  }
-  const session: SessionState = { target, initiator: login.initiator, isid: login.isid, address: socket.remoteAddress ?? '', drop: () => { endSession(state, session); socket.destroy(); } };
-  state.sessions.add(session);
-  return session;
 }
 
 /** SendTargets: all that are switched on in discovery, else the session's own. LIO lists targets to initiators outside the ACL too. */

@@ -69,7 +69,11 @@ function begin(state: NasState, login: Login, keys: ReadonlyMap<string, string>)
   if (iqn === undefined) return status.missing;
   login.target = [...state.targets.values()].find((target) => target.iqn.toLowerCase() === iqn.toLowerCase());
   if (!login.target) return status.notFound;
-  return state.fault?.kind === 'deny initiators' ? status.acl : status.ok;
+  return isAllowed(state, login) ? status.ok : status.acl;
+}
+
+function isAllowed({ fault }: NasState, { initiator }: Login): boolean {
+  return fault?.kind !== 'deny initiators' || (fault.allowed ?? []).includes(initiator);
 }
 
 function needsChap(login: Login): boolean {

@@ -1,11 +1,12 @@
-import { lunAt, noteWrite, type LunState, type NasState, type TargetState } from '../state.ts';
+import { lunAt, type LunState, type NasState, type SessionState, type TargetState } from '../state.ts';
 import { standardInquiry, vitalPage } from './inquiry.ts';
+import { noteWrite } from './sessions.ts';
 
 /** A command's end: status byte, what is read, how many bytes its block wanted written, and the sense of a check condition. */
 export type Outcome = { readonly status: number; readonly data?: Buffer; readonly taken?: number; readonly sense?: Buffer };
 
 /** Who asks what of which LUN number. `write` is the whole of the data to write. */
-export type Request = { readonly target: TargetState; readonly initiator: string; readonly index: number; readonly cdb: Buffer; readonly write: Buffer };
+export type Request = { readonly session: SessionState; readonly index: number; readonly cdb: Buffer; readonly write: Buffer };
 
 const BLOCK = 512;
 const MOST_BLOCKS = 32_768;
@@ -33,7 +34,7 @@ const DPOFUA = 0x10;
 
 /** Runs one SCSI command against the LUN's sparse file. */
 export async function execute(state: NasState, request: Request): Promise<Outcome> {
-  const { cdb, target, index } = request;
+  const { cdb, index, session: { target } } = request;
   const code = cdb.readUInt8(0);
   if (code === 0xa0) return reportLuns(target, cdb.readUInt32BE(6));
   const lun = lunAt(state, target, index);
@@ -145,7 +146,7 @@ async function writeBlocks(state: NasState, request: Request, lun: LunState, fir
   // A host may send less than its command says: what came is written, and the rest told as residual.
   const given = Math.min(count, Math.floor(request.write.length / BLOCK));
   if (given > 0) {
-    noteWrite(state, lun, request.initiator, given);
+    noteWrite(state, request.session, lun, given);
     await lun.file.write(request.write, 0, given * BLOCK, first * BLOCK);
     if ((request.cdb.readUInt8(1) & 0x08) !== 0) await lun.file.datasync(); // force unit access
   }

@@ -1,5 +1,5 @@
-import type { NasState } from '../state.ts';
-import type { Login } from './login.ts';
+import type { NasState, SessionState } from '../state.ts';
+import type { Agreed } from './negotiate.ts';
 import { MOST_DATA, NO_TAG, op, reply, type Unit } from './pdu.ts';
 import { execute, sense, type Outcome } from './scsi.ts';
 
@@ -30,10 +30,9 @@ const MOST_EXPECTED = 16 * 1024 * 1024;
 const PIECE_LOST: Outcome = sense(0x0b, 0x4705);
 const LUN_RESETS = new Set([5, 6, 7]);
 
-/** The SCSI commands of one session: takes commands and data, asks for more data, answers. */
-export function createTasks(state: NasState, numbers: Numbers, login: Login) {
+/** The SCSI commands of one session (a discovery has none): takes commands and data, asks for more data, answers. */
+export function createTasks(state: NasState, numbers: Numbers, agreed: Agreed, session: SessionState | undefined) {
   const open = new Map<number, Task>();
-  const { agreed } = login;
 
   const command = async (unit: Unit): Promise<void> => {
     const cdb = Buffer.from(unit.header.subarray(32, 48));
@@ -88,8 +87,8 @@ export function createTasks(state: NasState, numbers: Numbers, login: Login) {
   };
 
   const run = async (lun: number, cdb: Buffer, write: Buffer): Promise<Outcome> => {
-    if (!login.target) return { status: 2 };
-    return await execute(state, { target: login.target, initiator: login.initiator, index: lun, cdb, write });
+    if (!session) return { status: 2 };
+    return await execute(state, { session, index: lun, cdb, write });
   };
 
   /** Sends what was read, in pieces the initiator takes, then the status: with the last piece, or by itself. */
