@@ -57,8 +57,16 @@ export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours):
     proveNode(facts.cluster, node, identity);
     return { kind: 'maintenance', address, fingerprint: identity.fingerprint };
   }
-  for (const [address, identity] of neighbours) if (identity.kind !== 'configured') reasons.push(`${address} is ${identity.kind}`);
+  for (const identity of neighbours.values()) if (identity.kind !== 'configured') reasons.push(told(identity));
   return { kind: 'absent', seen: reasons.length > 0 ? `no board proves it is ${node.name}; ${reasons.join(', ')}` : 'no board answers' };
+}
+
+/** A machine that is not the one looked for, with the names it gives itself. */
+function told(identity: Exclude<Identity, { kind: 'configured' }>): string {
+  const { address } = identity;
+  if (identity.kind === 'foreign') return `${address} runs Talos as “${identity.name}”, not for this cluster`;
+  if (identity.kind === 'silent') return `${address}: ${identity.seen}`;
+  return `${address} waits for a config ${identity.stamp ? `with the card of ${identity.stamp.node} of cluster ${identity.stamp.cluster}` : 'with a card without a stamp'}`;
 }
 
 /** Cards of this cluster in each other's boards: one error that names them all, whichever node asked. */

@@ -8,7 +8,8 @@ import { size } from '../nodes/cards/rules.ts';
 import type { CardContents } from '../nodes/cards/types.ts';
 import type { ClusterNode } from '../nodes/cluster.ts';
 import type { Image } from '../talos/image.ts';
-import { cardLacks, parseStamp, STAMP_KEY } from '../talos/stamp.ts';
+import { networkValue } from '../talos/meta-network.ts';
+import { cardLacks, parseStamp, STAMP_KEY, type CardOwner } from '../talos/stamp.ts';
 import type { Facts } from './facts.ts';
 
 /**
@@ -26,7 +27,7 @@ export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly Cl
       if (lived) ready.add(node.name);
       continue;
     }
-    if (cardLacks(card, { cluster: facts.cluster.name, node: node.name }, image.rawSha256) !== undefined) continue;
+    if (cardLacks(card, ownerOf(facts, node), image.rawSha256) !== undefined) continue;
     if (wasUsed(card)) ready.add(node.name);
     else fresh.set(node.card!.device!, node.name);
   }
@@ -42,7 +43,7 @@ export async function nodesWithFreshCard(facts: Facts, host: Host, nodes: readon
     const device = node.card?.device;
     if (device === undefined) continue;
     const card = await inspectCard(device);
-    const lacks = cardLacks(card, { cluster: facts.cluster.name, node: node.name }, image.rawSha256);
+    const lacks = cardLacks(card, ownerOf(facts, node), image.rawSha256);
     if (lacks === undefined && !wasUsed(card)) unused.set(device, node.name);
   }
   const same = unused.size === 0 ? [] : await cardsHolding(host, [...unused.keys()], image);
@@ -114,6 +115,10 @@ async function cardBySerial(host: Host, node: ClusterNode, serial: string, ready
   if (others.length === 0) return { device: only.device, serial };
   throw problem('E_CARD_UNCHOSEN', `${found.map((one) => one.device).join(' and ')} have the same serial ${serial}, which is the card of ${node.name}`,
     'Readers of one kind may tell the same serial: leave one in, or name nodes[].card.device in cluster.yaml.', where);
+}
+
+function ownerOf(facts: Facts, node: ClusterNode): CardOwner {
+  return { cluster: facts.cluster.name, node: node.name, network: networkValue(facts.cluster, node) };
 }
 
 /** Talos makes STATE when it first gets a config (siderolabs/talos:internal/app/machined/pkg/controllers/block). */

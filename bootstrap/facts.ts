@@ -29,6 +29,8 @@ export type Facts = {
   access(host: Host, node: ClusterNode): Promise<Access>;
   /** Path of the node's machine config in the scratch folder (0600). */
   machineConfig(host: Host, node: ClusterNode): Promise<string>;
+  /** The nonce of the card that this run wrote for a node, by node name: an older card is refused then. */
+  readonly nonces: Map<string, string>;
   /** Addresses at which boards in maintenance mode were proven, by node name. */
   readonly found: Map<string, { readonly address: string; readonly fingerprint: string }>;
 };
@@ -53,6 +55,7 @@ export function createFacts(cluster: Cluster, scratch: string): Facts {
     kubeconfig: join(scratch, 'kubeconfig'),
     schematic: { yaml, id },
     found: new Map(),
+    nonces: new Map(),
     bundle: (host) => single('bundle', () => openBundle(host, cluster)),
     credentials: (host) => single('credentials', () => openCredentials(host, cluster)),
     forgetCredentials: () => void once.delete('credentials'),

@@ -43,15 +43,15 @@ function flashStep(facts: Facts, nodes: readonly ClusterNode[]): Step {
     async act(host) {
       const left = await lacking(host);
       const neighbours = await lookout(host);
-      for (const node of left) await refuseRunning(host, node, neighbours);
+      for (const node of left) await refuseRunning(facts, host, node, neighbours);
       await writeNodeCards(facts, host, left, { before: async () => {}, written: (node) => proven.add(node.name) });
     },
   };
 }
 
 /** A board that answers runs from its card: another is written only when the person types the node's name. Throws `E_BOARD_ANSWERS`. */
-async function refuseRunning(host: Host, node: ClusterNode, neighbours: Neighbours): Promise<void> {
-  const at = answering(node, neighbours);
+async function refuseRunning(facts: Facts, host: Host, node: ClusterNode, neighbours: Neighbours): Promise<void> {
+  const at = answering(facts, node, neighbours);
   if (at === undefined) return;
   const answer = await host.ask({ code: 'flash.answers', text: `The board of ${node.name} answers at ${at}. Type ${node.name} to write a new card for it all the same:` });
   if (answer === node.name) return;
@@ -60,8 +60,8 @@ async function refuseRunning(host: Host, node: ClusterNode, neighbours: Neighbou
 }
 
 /** Where a node's board answers: whatever opens Talos's port at its address, or a board in maintenance mode that claims to be it. */
-function answering(node: ClusterNode, neighbours: Neighbours): string | undefined {
+function answering(facts: Facts, node: ClusterNode, neighbours: Neighbours): string | undefined {
   if (neighbours.has(node.address)) return node.address;
-  for (const [address, identity] of neighbours) if (identity.kind === 'maintenance' && claims(node, identity)) return address;
+  for (const [address, identity] of neighbours) if (identity.kind === 'maintenance' && claims(facts.cluster, node, identity)) return address;
   return undefined;
 }

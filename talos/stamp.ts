@@ -1,4 +1,5 @@
 import type { CardContents } from '../nodes/cards/types.ts';
+import { NETWORK_KEY, networkChange } from './meta-network.ts';
 
 /** The META key that holds the stamp: UserReserved1 of siderolabs/talos:pkg/machinery/meta/constants.go. */
 export const STAMP_KEY = 0x0c;
@@ -28,10 +29,11 @@ export const IMAGE_KEY = 0x0d;
 /** Which image a card was written with: schematic id (`by hand` for a file), Talos version, SHA-256 of the raw image in hex. An upgrade leaves it as it is. */
 export type ImageMark = { readonly schematic: string; readonly version: string; readonly rawSha256: string };
 
-/** The META keys a card gets at flash time: its stamp, and the image it holds. */
-export function cardKeys(stamp: Stamp, image: ImageMark): Map<number, string> {
+/** The META keys a card gets at flash time: its stamp, the image it holds, and where told its node's network (`networkValue`). */
+export function cardKeys(stamp: Stamp, image: ImageMark, network?: string): Map<number, string> {
   const { schematic, version, rawSha256 } = image;
-  return new Map([[STAMP_KEY, encodeStamp(stamp)], [IMAGE_KEY, JSON.stringify({ firstlight: 1, schematic, version, rawSha256 })]]);
+  const own: [number, string][] = [[STAMP_KEY, encodeStamp(stamp)], [IMAGE_KEY, JSON.stringify({ firstlight: 1, schematic, version, rawSha256 })]];
+  return new Map(network === undefined ? own : [[NETWORK_KEY, network], ...own]);
 }
 
 /** The image mark in a META value, or undefined where it is missing or none. Never throws. */
@@ -43,16 +45,20 @@ export function parseImageMark(value: string | undefined): ImageMark | undefined
   return { schematic, version, rawSha256 };
 }
 
+/** Whose card is asked for; `network` is what META should say of the network (`networkValue`). */
+export type CardOwner = { readonly cluster: string; readonly node: string; readonly network?: string | undefined };
+
 /**
  * Why a card is not this node's card with this image and has to be written; undefined when it need not be. A card of this node
  * that was in use (it has STATE) counts as its card whatever image it began with: writing it would lose the node's data.
  */
-export function cardLacks(card: CardContents, of: { readonly cluster: string; readonly node: string }, rawSha256: string | undefined): string | undefined {
+export function cardLacks(card: CardContents, of: CardOwner, rawSha256: string | undefined): string | undefined {
   if (card.kind !== 'talos') return `it is ${card.kind}`;
   const stamp = parseStamp(card.meta.get(STAMP_KEY));
   if (!stamp) return 'it has no stamp';
   if (stamp.cluster !== of.cluster || stamp.node !== of.node) return `it is the card of ${stamp.node} in ${stamp.cluster}`;
   if (card.partitions.some((one) => one.label === 'STATE')) return undefined;
+  if (networkChange(of.network, card.meta.get(NETWORK_KEY)) !== undefined) return 'it carries another network than cluster.yaml tells';
   const mark = parseImageMark(card.meta.get(IMAGE_KEY));
   return mark !== undefined && mark.rawSha256 === rawSha256 ? undefined : `it holds another image${mark ? ` (${mark.version})` : ''}`;
 }

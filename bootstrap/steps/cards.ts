@@ -4,6 +4,7 @@ import { writeCards } from '../../nodes/cards/write.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { setPower } from '../../nodes/power.ts';
 import type { Image } from '../../talos/image.ts';
+import { networkValue } from '../../talos/meta-network.ts';
 import { cardKeys } from '../../talos/stamp.ts';
 import { locateQuietly, type Neighbours } from '../boards.ts';
 import { askToOverwrite, cardIsInReader, chooseCard, nodesWithCard, type ChosenCard } from '../cards.ts';
@@ -75,6 +76,7 @@ export async function writeNodeCards(facts: Facts, host: Host, nodes: readonly C
     }
     await around.before(round);
     await writeCards(host, { image, targets });
+    for (const { node, nonce } of targets) facts.nonces.set(node, nonce);
     for (const node of round) around.written(node);
   }
 }
@@ -89,8 +91,8 @@ async function darken(facts: Facts, host: Host, nodes: readonly ClusterNode[]): 
 
 function targetOf(facts: Facts, node: ClusterNode, card: ChosenCard, image: Image) {
   const stamp = { cluster: facts.cluster.name, node: node.name, nonce: randomBytes(16).toString('hex') };
-  const meta = cardKeys(stamp, { schematic: facts.cluster.talos.image === undefined ? facts.schematic.id : 'by hand', version: facts.cluster.talos.version, rawSha256: image.rawSha256 });
-  return { node: node.name, meta, ...card };
+  const meta = cardKeys(stamp, { schematic: facts.cluster.talos.image === undefined ? facts.schematic.id : 'by hand', version: facts.cluster.talos.version, rawSha256: image.rawSha256 }, networkValue(facts.cluster, node));
+  return { node: node.name, nonce: stamp.nonce, meta, ...card };
 }
 
 /** Nodes whose cards can be written at once: all with devices of their own; a shared or unnamed reader takes them in turn. */

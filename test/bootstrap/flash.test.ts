@@ -54,6 +54,7 @@ async function flash(answers: readonly string[], name = 'w-1', person?: Host['as
 
 test('a node’s card is written and stamped without any secret of the cluster; a second run finds it done; a used card needs the name', async () => {
   const path = join(base.scratch, 'w-1.img');
+  cluster = { ...cluster, network: { ...cluster.network, maintenance: 'static' } };
   assert.deepEqual(await flash([]), { ends: 'schematic done, image done, cards done', asked: [] });
   assert.equal((await readCard(path)).bootable, true);
   const card = await inspectCard(path);
@@ -61,6 +62,8 @@ test('a node’s card is written and stamped without any secret of the cluster; 
   const report = cardReport(path, card);
   assert.deepEqual([report.kind, report.used, report.stamp?.cluster, report.stamp?.node, report.image?.version], ['talos', false, 'tiny', 'w-1', '1.11.0']);
   assert.match(cardText(report), /not used yet\n {2}belongs to {2}w-1 of cluster tiny\n {2}image {7}Talos 1\.11\.0/);
+  assert.deepEqual(report.network, { addresses: ['127.41.1.21/24'], gateways: ['127.41.1.1'] });
+  assert.match(cardText(report), /\n {2}address {5}127\.41\.1\.21\/24 by 127\.41\.1\.1, without any DHCP server\n/);
   assert.equal((await flash([])).ends, 'schematic already, image already, cards already');
 
   await createStatePartitions(path);
