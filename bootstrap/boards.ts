@@ -1,8 +1,8 @@
 import { FirstlightError, problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
-import type { ClusterNode } from '../nodes/cluster.ts';
+import type { Cluster, ClusterNode } from '../nodes/cluster.ts';
 import { discover, subnetAddresses } from '../nodes/discover.ts';
-import { identify, type Identity } from '../talos/identity.ts';
+import { claimedNode, identify, type Identity } from '../talos/identity.ts';
 import { proveNode } from '../talos/proof.ts';
 import type { Facts } from './facts.ts';
 
@@ -19,7 +19,7 @@ export type Neighbours = ReadonlyMap<string, Identity>;
 const TALOS_PORT = 50_000;
 
 /**
- * One look at the whole subnet; looks that are asked for while one is under way share it. Boards are asked with the cluster's
+ * One look at the nodes' own addresses, and unless each node's board is there, at the whole subnet; looks that are asked for while one is under way share it. Boards are asked with the cluster's
  * own certificate, or (`stranger`) without any: then a board with a config is `foreign`, and no secrets are needed.
  */
 export function createLookout(facts: Facts, as: 'owner' | 'stranger' = 'owner'): (host: Host) => Promise<Neighbours> {
@@ -32,12 +32,21 @@ export function createLookout(facts: Facts, as: 'owner' | 'stranger' = 'owner'):
 
 async function lookAround(host: Host, facts: Facts, as: 'owner' | 'stranger'): Promise<Neighbours> {
   const { cluster } = facts;
-  const fixed = new Set([cluster.network.gateway, cluster.nas?.address, cluster.power?.address]);
-  const addresses = subnetAddresses(cluster.network.subnet).filter((address) => !fixed.has(address));
-  const answering = await discover(host, { addresses, port: TALOS_PORT, timeoutMs: 1_000 });
   const talosconfig = as === 'owner' ? await facts.talosconfig(host) : undefined;
-  const seen = await Promise.all(answering.map(async (address) => [address, await identify(host, cluster, address, talosconfig)] as const));
-  return new Map(seen);
+  const look = async (addresses: readonly string[]): Promise<[string, Identity][]> => {
+    const answering = await discover(host, { addresses, port: TALOS_PORT, timeoutMs: 1_000 });
+    return Promise.all(answering.map(async (address): Promise<[string, Identity]> => [address, await identify(host, cluster, address, talosconfig)]));
+  };
+  const homes = cluster.nodes.map((node) => node.address);
+  const atHome = new Map(await look(homes));
+  if (cluster.nodes.every((node) => isAtHome(cluster, node, atHome.get(node.address)))) return atHome;
+  const others = new Set([...homes, cluster.network.gateway, cluster.nas?.address, cluster.power?.address]);
+  return new Map([...atHome, ...await look(subnetAddresses(cluster.network.subnet).filter((address) => !others.has(address)))]);
+}
+
+/** Whether the machine at a node's own address says it is that node: its board need not be looked for anywhere else. */
+function isAtHome(cluster: Cluster, node: ClusterNode, identity: Identity | undefined): boolean {
+  return identity !== undefined && claimedNode(cluster, identity) === node;
 }
 
 /**
@@ -53,8 +62,8 @@ export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours):
   }
   const reasons: string[] = [];
   for (const [address, identity] of neighbours) {
-    if (identity.kind !== 'maintenance' || !claims(node, identity)) continue;
-    proveNode(facts.cluster, node, identity);
+    if (identity.kind !== 'maintenance' || !claims(facts.cluster, node, identity)) continue;
+    proveNode(facts.cluster, node, identity, facts.nonces.get(node.name));
     return { kind: 'maintenance', address, fingerprint: identity.fingerprint };
   }
   for (const identity of neighbours.values()) if (identity.kind !== 'configured') reasons.push(told(identity));
@@ -84,10 +93,13 @@ function refuseMixups(facts: Facts, neighbours: Neighbours): void {
     'Power these boards off, put each card into the board it was written for, and run again.', { where: { node: first.board } });
 }
 
-/** Whether a board in maintenance mode says it is this node, by card or by MAC: it then has to prove it wholly. */
-export function claims(node: ClusterNode, identity: Extract<Identity, { kind: 'maintenance' }>): boolean {
+/**
+ * Whether a board in maintenance mode says it is this node, by card or by MAC: it then has to prove it wholly. A board of nobody
+ * here with the card of another cluster's node is none of this cluster's business, even where that node has the same name.
+ */
+export function claims(cluster: Cluster, node: ClusterNode, identity: Extract<Identity, { kind: 'maintenance' }>): boolean {
   const byMac = identity.macs.includes(node.mac);
-  return node.proof === 'mac' ? byMac : byMac || identity.stamp?.node === node.name;
+  return node.proof === 'mac' ? byMac : byMac || (identity.stamp?.cluster === cluster.name && identity.stamp.node === node.name);
 }
 
 /** The same as `locate`, with a refused identity told as absent: for looks that decide only whether a card is needed. */
