@@ -3,10 +3,12 @@ import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import { observePower } from '../nodes/power.ts';
 import { openRepository } from '../gitops/repository.ts';
-import { observeStorage } from '../storage/ensure.ts';
+import { observeStorage, refuse } from '../storage/ensure.ts';
 import type { Facts } from './facts.ts';
 import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
+import { trustedNas } from './steps/nas-certificate.ts';
+import { claimantOf } from './steps/storage.ts';
 import { eitherSignal } from '../lib/signals.ts';
 
 /** The looks of `firstlight check`, as steps that only observe: whatever the cluster declares can be reached and opened from here. */
@@ -29,8 +31,10 @@ export function checkSteps(facts: Facts): Step[] {
   const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
   if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
   if (nas) steps.push(look('nas', `NAS ${nas.address}`, async (host) => {
-    const findings = await observeStorage(host, nas, await facts.credentials(host));
-    return findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`;
+    const { findings, notes } = await observeStorage(host, await trustedNas(host, facts, nas), await facts.credentials(host), claimantOf(facts));
+    const warnings = [...notes, ...(nas.https ? [] : ['plain http: the NAS password goes over the network in the clear; set https: true and DSM’s https port'])].map((text) => `; ! ${text}`).join('');
+    refuse(findings);
+    return (findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`) + warnings;
   }));
   if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
   return steps;

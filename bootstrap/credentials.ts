@@ -17,6 +17,7 @@ const File = z.strictObject({
   nasPassword: z.string().optional(),
   gitKey: z.string().optional(),
   chap: z.record(z.string(), z.string()).default({}),
+  mutualChap: z.record(z.string(), z.string()).optional(),
 });
 
 /** `<cluster folder>/credentials.sops.yaml`. */
@@ -36,28 +37,34 @@ export async function openCredentials(host: Host, cluster: Cluster): Promise<Cre
     const keys = parsed.error.issues.map((issue) => issue.path.join('.') || issue.message).join(', ');
     throw problem('E_CREDENTIALS', `the credentials are not of the right shape: ${keys}`, 'Mend them with `sops edit`; the README shows the file.', { where: { file: path } });
   }
-  const { chap, ...values } = parsed.data;
-  for (const secret of [...Object.values(values), ...Object.values(chap)]) if (secret) host.mask.add(secret);
+  const { chap, mutualChap = {}, ...values } = parsed.data;
+  for (const secret of [...Object.values(values), ...Object.values(chap), ...Object.values(mutualChap)]) if (secret) host.mask.add(secret);
   const missing = await findMissing(cluster, parsed.data, path);
   if (missing.length > 0) throw new ManyErrors('E_CREDENTIALS', `${missing.length} of the credentials are missing or wrong`, `Put them in with \`sops edit ${path}\`.`, missing);
   return parsed.data as Credentials;
 }
 
-/** The names of LUNs whose CHAP secret does not exist yet. */
+/** The names of LUNs whose CHAP secret, or one of whose two for mutual CHAP, does not exist yet. */
 export function lunsWithoutChap(cluster: Cluster, credentials: Credentials): string[] {
-  return (cluster.nas?.luns ?? []).map((lun) => lun.name).filter((name) => !credentials.chap[name]);
+  const luns = cluster.nas?.luns ?? [];
+  return luns.filter((lun) => !credentials.chap[lun.name] || (lun.mutualUser !== undefined && !credentials.mutualChap?.[lun.name])).map((lun) => lun.name);
 }
 
-/** Makes a CHAP secret (16 characters, DSM's longest) for each LUN that lacks one and writes the file encrypted; others stay. */
+/** Makes the CHAP secrets (16 characters, DSM's longest) that LUNs lack and writes the file encrypted; others stay. */
 export async function makeChapSecrets(host: Host, cluster: Cluster): Promise<void> {
   const credentials = await openCredentials(host, cluster);
   const chap: Record<string, string> = { ...credentials.chap };
-  for (const name of lunsWithoutChap(cluster, credentials)) {
+  const mutualChap: Record<string, string> = { ...credentials.mutualChap };
+  const made = (): string => {
     const secret = randomBytes(12).toString('base64url');
     host.mask.add(secret);
-    chap[name] = secret;
+    return secret;
+  };
+  for (const lun of cluster.nas?.luns ?? []) {
+    chap[lun.name] ||= made();
+    if (lun.mutualUser !== undefined) mutualChap[lun.name] ||= made();
   }
-  await writeCredentials(host, cluster, { ...credentials, chap });
+  await writeCredentials(host, cluster, { ...credentials, chap, ...(Object.keys(mutualChap).length === 0 ? {} : { mutualChap }) });
 }
 
 /** Writes the credentials, encrypted for the inventory's recipients (0600, whole or not at all). */

@@ -3,6 +3,7 @@ import { writeWhole } from '../lib/files.ts';
 import type { Host } from '../lib/host.ts';
 import type { Cluster, ClusterNode } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
+import type { FoundLun } from '../storage/look.ts';
 import { schematicId, schematicYaml } from '../talos/schematic.ts';
 import { installImage, machineConfig, talosconfig } from '../talos/config.ts';
 import { openBundle, type Bundle } from '../talos/secrets.ts';
@@ -31,6 +32,10 @@ export type Facts = {
   machineConfig(host: Host, node: ClusterNode): Promise<string>;
   /** The nonce of the card that this run wrote for a node, by node name: an older card is refused then. */
   readonly nonces: Map<string, string>;
+  /** IQN of each node's iSCSI initiator by node name, as read from the node (a new card gives a new one); empty until then. */
+  readonly initiators: Map<string, string>;
+  /** The declared LUNs as the storage step found them on the NAS, by name; empty until then. */
+  readonly luns: Map<string, FoundLun>;
   /** Addresses at which boards in maintenance mode were proven, by node name. */
   readonly found: Map<string, { readonly address: string; readonly fingerprint: string }>;
 };
@@ -54,6 +59,8 @@ export function createFacts(cluster: Cluster, scratch: string): Facts {
     lockFile: join(cluster.folder, 'firstlight.lock.yaml'),
     kubeconfig: join(scratch, 'kubeconfig'),
     schematic: { yaml, id },
+    initiators: new Map(),
+    luns: new Map(),
     found: new Map(),
     nonces: new Map(),
     bundle: (host) => single('bundle', () => openBundle(host, cluster)),

@@ -9,6 +9,7 @@ import { etcdStep } from './steps/etcd.ts';
 import { ageSecretStep, createRepositoryRoom, csiSecretStep, fluxStep, reconciledStep } from './steps/gitops.ts';
 import { imageSteps } from './steps/image.ts';
 import { kubeconfigStep, readyStep } from './steps/kubernetes.ts';
+import { certificateIsOpen, nasCertificateStep } from './steps/nas-certificate.ts';
 import { bundleStep, credentialsStep } from './steps/secrets.ts';
 import { storageProofStep, storageStep } from './steps/storage.ts';
 
@@ -26,7 +27,7 @@ export const REAL_PATIENCE: Patience = { bootMs: 10 * 60_000, joinMs: 20 * 60_00
 export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[] {
   const { cluster } = facts;
   const lookout = createLookout(facts);
-  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...imageSteps(facts), cardsStep(facts, lookout)];
+  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...certificateSteps(facts), ...imageSteps(facts), cardsStep(facts, lookout)];
   const powered = poweredNodes(cluster);
   for (const { node, port } of powered) if (cluster.power) steps.push(powerStep(facts, cluster.power, node, port));
   const controlPlanes = cluster.nodes.filter((node) => node.role === 'control plane');
@@ -44,11 +45,17 @@ export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[
   for (const node of cluster.nodes) steps.push(readyStep(facts, node, patience.joinMs));
   let settled = cluster.nodes.map((node) => `ready:${node.name}`);
   if (cluster.nas) {
-    steps.push(storageStep(facts, cluster.nas, settled), storageProofStep(facts, cluster.nas));
+    const trusted = certificateIsOpen(cluster.nas) ? ['nas-certificate'] : [];
+    steps.push(storageStep(facts, cluster.nas, [...settled, ...trusted]), storageProofStep(facts, cluster.nas));
     settled = ['storage-proof'];
   }
   if (cluster.gitops) steps.push(...gitopsSteps(facts, settled));
   return steps;
+}
+
+function certificateSteps(facts: Facts): Step[] {
+  const { nas } = facts.cluster;
+  return nas && certificateIsOpen(nas) ? [nasCertificateStep(facts, nas)] : [];
 }
 
 function gitopsSteps(facts: Facts, settled: readonly string[]): Step[] {

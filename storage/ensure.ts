@@ -1,116 +1,93 @@
-import { ManyErrors, problem, FirstlightError } from '../lib/errors.ts';
+import { FirstlightError, ManyErrors, problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { Lun, Nas } from '../nodes/cluster.ts';
-import type { Credentials } from '../nodes/credentials.ts';
-import { createLun, growLun, listLuns, listVolumes, mapLun } from './dsm/luns.ts';
+import { addInitiator, listHosts } from './dsm/hosts.ts';
+import { createLun, growLun, listLuns, listVolumes, mapLun, markFor } from './dsm/luns.ts';
 import { withDsm, type Dsm } from './dsm/session.ts';
-import { allowSessions, createTarget, enableTarget, listTargets, setChap, type Chap } from './dsm/targets.ts';
-import { compare, match, type NasContents, type StorageFinding } from './findings.ts';
-import { proveLun, type LunProof } from './iscsi/prove.ts';
-import { checkSecrets, nasPassword, type StorageCredentials } from './secrets.ts';
-
-/** The initiator name of firstlight's own look at the NAS: not a node's, so its sessions are told apart in SAN Manager. */
-export const DESK_INITIATOR = 'iqn.2026-11.local.firstlight:desk';
-
-/** A LUN proven by a real login. */
-export type ProvenLun = LunProof & { readonly name: string; readonly iqn: string };
+import { allowSessions, createTarget, enableTarget, listTargets, setChap } from './dsm/targets.ts';
+import { lunFindings, match, type Claimant, type NasContents, type StorageFinding } from './findings.ts';
+import { maskingFindings, masked } from './masking.ts';
+import { lookAt, type StorageLook } from './look.ts';
+import { chapOf, checkSecrets, nasPassword, type StorageCredentials } from './secrets.ts';
+import { targetFindings } from './target-findings.ts';
 
 /**
- * What differs between the declared LUNs and the NAS; empty means done. Only reads: lists by DSM, and where those agree,
+ * What differs between the declared LUNs and the NAS; no findings means done. Only reads: lists by DSM, and where those agree,
  * a real iSCSI login that proves CHAP and size. Throws `E_STORAGE_SECRETS`, `E_DSM_…`, or the abort.
  */
-export async function observeStorage(host: Host, nas: Nas, credentials: StorageCredentials): Promise<StorageFinding[]> {
+export async function observeStorage(host: Host, nas: Nas, credentials: StorageCredentials, claimant: Claimant): Promise<StorageLook> {
   checkSecrets(host, nas, credentials);
   const contents = await withDsm(host, nas, nasPassword(credentials), readContents);
-  return await observed(host, nas, credentials, contents);
+  return await lookAt(host, nas, credentials, claimant, contents, compare(nas, contents, claimant));
 }
 
 /**
- * Makes the NAS hold the declared LUNs: creates or adopts (the LUN by name, the target by IQN), grows, maps, switches CHAP
- * on, allows sessions. Never formats, shrinks, deletes or unmaps. Where one finding is refused, nothing at all is written.
- * Writes nothing when nothing is missing. Throws `E_STORAGE_…`, `E_DSM_…`, `E_ISCSI_…`; several refusals as one `ManyErrors`.
+ * Makes the NAS hold the declared LUNs: creates or adopts (the LUN by uuid or name, the target by IQN), grows, maps, switches
+ * CHAP on, allows sessions, lets the nodes' IQNs in where hosts mask. Never formats, shrinks, deletes or unmaps. Where one
+ * finding is refused, nothing at all is written; where nothing is missing, neither. Throws `E_STORAGE_…`, `E_DSM_…`,
+ * `E_ISCSI_…`; several refusals as one `ManyErrors`.
  */
-export async function ensureStorage(host: Host, nas: Nas, credentials: StorageCredentials): Promise<void> {
+export async function ensureStorage(host: Host, nas: Nas, credentials: StorageCredentials, claimant: Claimant): Promise<StorageLook> {
   checkSecrets(host, nas, credentials);
   const contents = await withDsm(host, nas, nasPassword(credentials), async (dsm) => {
     let now = await readContents(dsm);
-    refuse(await observed(host, nas, credentials, now));
+    refuse((await lookAt(host, nas, credentials, claimant, now, compare(nas, now, claimant))).findings);
     // Twice: what a DSM does not take at creation (max_sessions, say) is set afterwards.
     for (let round = 0; round < 2; round += 1) {
-      const missing = compare(nas, now);
+      const missing = compare(nas, now, claimant);
       refuse(missing);
       if (missing.length === 0) return now;
-      for (const lun of nas.luns) await mend(host, dsm, nas, lun, chapOf(lun, credentials), now);
-      now = await readContents(dsm);
+      for (const lun of nas.luns) await mend(host, dsm, nas, lun, credentials, claimant, now);
+      now = await letIn(host, dsm, missing, await readContents(dsm), claimant);
     }
     return now;
   });
-  const left = await observed(host, nas, credentials, contents);
-  refuse(left);
-  if (left.length === 0) return;
-  throw problem('E_STORAGE_NOT_TAKEN', `the NAS took the changes but does not show them: ${left.map((finding) => finding.message).join('; ')}`,
+  const left = await lookAt(host, nas, credentials, claimant, contents, compare(nas, contents, claimant));
+  refuse(left.findings);
+  if (left.findings.length === 0) return left;
+  throw problem('E_STORAGE_NOT_TAKEN', `the NAS took the changes but does not show them: ${left.findings.map((finding) => finding.message).join('; ')}`,
     'Look at the LUN and its target in SAN Manager, mend there what is missing, and run again.');
 }
 
-/** Proves each declared LUN by a real iSCSI login with its CHAP secret, of the declared size. Reads only. Throws `E_ISCSI_…`. */
-export async function proveStorage(host: Host, nas: Nas, credentials: Pick<Credentials, 'chap'>): Promise<readonly ProvenLun[]> {
-  const proven: ProvenLun[] = [];
-  for (const lun of nas.luns) {
-    const proof = await proveLun(host, { ...claimOf(nas, lun, credentials) });
-    proven.push({ name: lun.name, iqn: lun.iqn, ...proof });
-    host.emit({ code: 'storage.proven', message: `LUN ${lun.name}: ${proof.vendor} ${proof.product}, ${proof.bytes} bytes, serial ${proof.serial}` });
-  }
-  return proven;
+/** All differences between the declared LUNs and the NAS, by what DSM lists; empty when there are none. Pure. */
+export function compare(nas: Pick<Nas, 'luns' | 'volume'>, contents: NasContents, claimant: Claimant): readonly StorageFinding[] {
+  return nas.luns.flatMap((declared) => {
+    const found = match(contents, declared);
+    return [
+      ...lunFindings(nas, contents, declared, found.lun, claimant.cluster), ...targetFindings(contents, declared, found, claimant),
+      ...maskingFindings(contents, declared, found, claimant),
+    ];
+  });
 }
 
-async function readContents(dsm: Dsm): Promise<NasContents> {
-  return { volumes: await listVolumes(dsm), luns: await listLuns(dsm), targets: await listTargets(dsm) };
+/** Everything that DSM lists and firstlight judges. Throws `E_DSM_…`. */
+export async function readContents(dsm: Dsm): Promise<NasContents> {
+  return { volumes: await listVolumes(dsm), luns: await listLuns(dsm), targets: await listTargets(dsm), hosts: await listHosts(dsm) };
 }
 
-async function observed(host: Host, nas: Nas, credentials: StorageCredentials, contents: NasContents): Promise<StorageFinding[]> {
-  const findings = [...compare(nas, contents)];
-  const differing = new Set(findings.map((finding) => finding.lun));
-  for (const lun of nas.luns) {
-    if (!differing.has(lun.name)) findings.push(...await tryLogin(host, nas, lun, credentials, contents));
-  }
-  return findings;
-}
-
-/** DSM does not tell a target's CHAP secret, and a list is not a proof: so we log in. */
-async function tryLogin(host: Host, nas: Nas, lun: Lun, credentials: StorageCredentials, contents: NasContents): Promise<StorageFinding[]> {
-  const serial = match(contents, lun).lun?.uuid;
-  try {
-    await proveLun(host, { ...claimOf(nas, lun, credentials), ...(serial === undefined ? {} : { serial }) });
-    return [];
-  } catch (error) {
-    if (!(error instanceof FirstlightError) || !error.code.startsWith('E_ISCSI_')) throw error;
-    const kind = error.code === 'E_ISCSI_AUTH' ? 'chap differs' : 'no login';
-    return [{ lun: lun.name, kind, message: `LUN ${lun.name}: ${error.message}`, refused: error }];
-  }
-}
-
-async function mend(host: Host, dsm: Dsm, nas: Nas, lun: Lun, chap: Chap, contents: NasContents): Promise<void> {
+async function mend(host: Host, dsm: Dsm, nas: Nas, lun: Lun, credentials: StorageCredentials, claimant: Claimant, contents: NasContents): Promise<void> {
   const found = match(contents, lun);
-  const kinds = new Set(compare({ ...nas, luns: [lun] }, contents).map((finding) => finding.kind));
+  const kinds = new Set(compare({ ...nas, luns: [lun] }, contents, claimant).map((finding) => finding.kind));
   const say = (done: string): void => host.emit({ code: 'storage.changed', message: `LUN ${lun.name}: ${done}` });
   const volume = contents.volumes.find((each) => each.path === nas.volume);
   let uuid = found.lun?.uuid;
   if (uuid === undefined && volume) {
-    uuid = await createLun(dsm, { name: lun.name, bytes: lun.bytes, volume });
+    uuid = await createLun(dsm, { name: lun.name, bytes: lun.bytes, volume, description: markFor(claimant.cluster) });
     say(`created, ${lun.bytes} bytes on ${nas.volume}`);
   } else if (uuid !== undefined && kinds.has('lun smaller')) {
     await growLun(dsm, uuid, lun.bytes);
-    say(`grown to ${lun.bytes} bytes`);
+    say(`grown to ${lun.bytes} bytes; the file system on it does not grow by itself`);
   }
+  const chap = chapOf(lun, credentials);
   const targetId = found.target?.target_id ?? await createTarget(dsm, { name: lun.name, iqn: lun.iqn, chap });
   if (!found.target) say(`target ${lun.iqn} created`);
-  if (kinds.has('chap off')) {
+  if (kinds.has('chap off') || kinds.has('chap one-way')) {
     await setChap(dsm, targetId, chap);
-    say('CHAP switched on');
+    say(chap.mutual ? 'mutual CHAP switched on' : 'CHAP switched on');
   }
-  if (kinds.has('one session')) {
+  if (kinds.has('few sessions')) {
     await allowSessions(dsm, targetId);
-    say('more than one session allowed');
+    say('any number of sessions allowed');
   }
   if (kinds.has('target disabled')) {
     await enableTarget(dsm, targetId);
@@ -122,20 +99,39 @@ async function mend(host: Host, dsm: Dsm, nas: Nas, lun: Lun, chap: Chap, conten
   }
 }
 
-function refuse(findings: readonly StorageFinding[]): void {
+/**
+ * Adds nodes' IQNs to their hosts, one at a time, and looks each time what DSM made of it: the way is known from others'
+ * scripts only, so one that takes an initiator in place of the others, or takes none, must be noticed at once.
+ */
+async function letIn(host: Host, dsm: Dsm, missing: readonly StorageFinding[], before: NasContents, claimant: Claimant): Promise<NasContents> {
+  let now = before;
+  const wanted = new Map(missing.flatMap((each) => (each.add ? [[`${each.add.hostId} ${each.add.iqn}`, { ...each.add, lun: each.lun }]] : [])));
+  for (const { hostId, iqn, lun } of wanted.values()) {
+    const node = [...claimant.initiators].find(([, each]) => each === iqn)?.[0] ?? 'a node';
+    const had = now.hosts.find((each) => each.host_id === hostId)?.initiator_ids ?? [];
+    await addInitiator(dsm, hostId, iqn).catch((error: unknown) => {
+      if (!(error instanceof FirstlightError) || !error.code.startsWith('E_DSM_')) throw error;
+      const told = masked({ name: lun }, node, iqn).refused!;
+      throw problem(told.code, `${told.message}; the NAS did not take it by its API`, told.hint, { cause: error });
+    });
+    now = await readContents(dsm);
+    const has = now.hosts.find((each) => each.host_id === hostId);
+    const lost = had.filter((each) => !has?.initiator_ids.includes(each));
+    if (lost.length > 0) {
+      throw problem('E_STORAGE_MASKING_LOST', `the NAS took ${iqn} of ${node} in place of ${lost.join(', ')} of the host ${has?.name || hostId}`,
+        `In SAN Manager → Host → ${has?.name || hostId} → Edit → Initiators, add them again now: ${lost.join(', ')}. And report it with the DSM version: this DSM does otherwise than those known.`);
+    }
+    if (has?.initiator_ids.includes(iqn)) host.emit({ code: 'storage.changed', message: `LUN ${lun}: ${node} (${iqn}) let in with the host ${has.name || hostId}` });
+    else throw masked({ name: lun }, node, iqn).refused!;
+  }
+  return now;
+}
+
+/** Throws what findings are refused with: one error, or several as `ManyErrors` `E_STORAGE`. */
+export function refuse(findings: readonly StorageFinding[]): void {
   const refused = findings.flatMap((finding) => (finding.refused ? [finding.refused] : []));
   if (refused.length === 0) return;
   const [first] = refused;
   if (refused.length === 1 && first) throw first;
   throw new ManyErrors('E_STORAGE', `${refused.length} things on the NAS stand against the cluster file`, 'Each is told with what to do.', refused);
-}
-
-function chapOf(lun: Lun, credentials: Pick<Credentials, 'chap'>): Chap {
-  return { user: lun.user, secret: credentials.chap[lun.name] ?? '' };
-}
-
-function claimOf(nas: Nas, lun: Lun, credentials: Pick<Credentials, 'chap'>) {
-  return {
-    portal: `${nas.address}:${nas.iscsiPort}`, iqn: lun.iqn, expectedBytes: lun.bytes, initiator: DESK_INITIATOR, ...chapOf(lun, credentials),
-  };
 }

@@ -11,8 +11,10 @@ export type DsmValue = string | number | boolean | readonly DsmValue[] | { reado
 /** An open DSM session. */
 export type Dsm = {
   readonly address: string;
-  /** Calls version 1 of a method and gives its `data`, checked by `shape`. Throws `E_DSM_…`. */
-  call<T>(api: string, method: string, params: Readonly<Record<string, DsmValue>>, shape: z.ZodType<T>): Promise<T>;
+  /** Calls a method (version 1 unless told) and gives its `data`, checked by `shape`. Throws `E_DSM_…`. */
+  call<T>(api: string, method: string, params: Readonly<Record<string, DsmValue>>, shape: z.ZodType<T>, version?: number): Promise<T>;
+  /** Whether this DSM has the API at all. */
+  has(api: string): boolean;
 };
 
 type Login = { readonly sid: string; readonly token: string | undefined };
@@ -20,7 +22,7 @@ type Directory = ReadonlyMap<string, { readonly path: string; readonly version: 
 
 const QUICK = 20_000;
 const SLOW = 120_000;
-const CHANGES = new Set(['create', 'set', 'map_target', 'enable']);
+const CHANGES = new Set(['create', 'set', 'map_target', 'enable', 'request']);
 
 const envelope = z.looseObject({ success: z.boolean(), data: z.unknown().optional(), error: z.looseObject({ code: z.number() }).optional() });
 const apiList = z.record(z.string(), z.looseObject({ path: z.string().regex(/^[A-Za-z0-9_./-]+$/), maxVersion: z.number() }));
@@ -37,14 +39,16 @@ export async function withDsm<T>(host: Host, nas: Nas, password: string, use: (d
   let renewed = false;
   const dsm: Dsm = {
     address: nas.address,
-    async call(api, method, params, shape) {
-      let answer = await ask(host, nas, directory, api, method, params, current);
+    has: (api) => directory.has(api),
+    async call(api, method, params, shape, version = 1) {
+      const question: Call = { api, method, params, version };
+      let answer = await ask(host, nas, directory, question, current);
       if (!answer.success && isSessionNumber(answer.number) && !renewed) {
         renewed = true;
         host.emit({ code: 'storage.dsm.login-again', message: `DSM lost the session (${answer.number}): logging in once again` });
         await logout(host, nas, directory, current);
         current = await login(host, nas, directory, password);
-        answer = await ask(host, nas, directory, api, method, params, current);
+        answer = await ask(host, nas, directory, question, current);
       }
       if (!answer.success) throw dsmProblem(answer.number, api, method, nas.address);
       return checked(shape, answer.data ?? {}, nas, `${api} ${method}`);
@@ -91,8 +95,10 @@ async function logout(host: Host, nas: Nas, directory: Directory, login: Login):
   });
 }
 
-async function ask(host: Host, nas: Nas, directory: Directory, api: string, method: string, params: Readonly<Record<string, DsmValue>>, login: Login): Promise<Opened> {
-  const form = new URLSearchParams({ api, method, version: '1' });
+type Call = { readonly api: string; readonly method: string; readonly params: Readonly<Record<string, DsmValue>>; readonly version: number };
+
+async function ask(host: Host, nas: Nas, directory: Directory, { api, method, params, version }: Call, login: Login): Promise<Opened> {
+  const form = new URLSearchParams({ api, method, version: String(version) });
   for (const [name, value] of Object.entries(params)) form.set(name, JSON.stringify(value));
   const post = { path: entry(directory, api, nas).path, form, headers: carried(login), deadlineMs: CHANGES.has(method) ? SLOW : QUICK };
   return opened(await postForm(nas, post, host.signal), nas, `${api} ${method}`);

@@ -1,11 +1,17 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { isAbort, problem, FirstlightError } from '../../lib/errors.ts';
 import type { Nas } from '../../nodes/cluster.ts';
+import { eitherSignal } from '../../lib/signals.ts';
 
 /** Where and how to reach DSM. */
-export type DsmAddress = Pick<Nas, 'address' | 'port' | 'https' | 'certificate'>;
+export type DsmAddress = Pick<Nas, 'address' | 'port' | 'https' | 'certificate' | 'ca'>;
+
+/** The certificate DSM shows. `fingerprint` is its SHA-256 in hex; `fault` why this machine's authorities don't vouch for it. */
+export type ShownCertificate = { readonly fingerprint: string; readonly subject: string; readonly validTo: string; readonly fault: string | undefined };
 
 /** One form to post. `path` is below `/webapi/`; secrets travel in the body or the headers, never in the path. */
 export type DsmPost = {
@@ -20,24 +26,51 @@ const LONGEST_ANSWER = 8 * 1024 * 1024;
 
 /**
  * Posts one form and gives the answer's text. TLS is verified before the first byte is sent: against the pinned SHA-256
- * where the cluster has one, else against the system's authorities. Throws `E_DSM_UNREACHABLE`, `E_DSM_CERTIFICATE`,
- * `E_DSM_DEADLINE`, `E_DSM_ANSWER` (not HTTP 200), or the abort of `signal`.
+ * where there is one, else against the cluster's own authority (`ca`), else against the system's. Throws `E_DSM_UNREACHABLE`,
+ * `E_DSM_CERTIFICATE`, `E_DSM_CA`, `E_DSM_DEADLINE`, `E_DSM_ANSWER` (not HTTP 200), or the abort of `signal`.
  */
 export async function postForm(nas: DsmAddress, post: DsmPost, signal: AbortSignal): Promise<string> {
-  const deadline = AbortSignal.timeout(post.deadlineMs);
-  const either = AbortSignal.any([signal, deadline]);
-  try {
+  return await within(nas, post.deadlineMs, signal, async (either) => {
     const socket = nas.https ? await openTls(nas, either) : await openPlain(nas, either);
     try {
       return await exchange(socket, nas, post, either);
     } finally {
       socket.destroy();
     }
+  });
+}
+
+/**
+ * Looks at the certificate: a TLS handshake and nothing else, so a certificate of nobody's can be shown to a person. Throws
+ * `E_DSM_UNREACHABLE`, `E_DSM_DEADLINE`, or the abort of `signal`.
+ */
+export async function showCertificate(nas: DsmAddress, signal: AbortSignal): Promise<ShownCertificate> {
+  return await within(nas, 10_000, signal, (either) => new Promise((resolve, reject) => {
+    const socket = connectTls({ ...tlsTo(nas), rejectUnauthorized: false });
+    settle(socket, 'secureConnect', either, () => {
+      const { subject, valid_to: validTo } = socket.getPeerCertificate();
+      const fault = socket.authorized ? undefined : String((socket.authorizationError as { code?: unknown } | null)?.code ?? socket.authorizationError ?? 'not trusted');
+      resolve({ fingerprint: fingerprint(socket), subject: String(subject?.CN ?? 'nobody'), validTo, fault });
+      socket.destroy();
+    }, reject);
+  }));
+}
+
+/** A fingerprint in the one form they are compared in: small hex digits without colons. */
+export function plainFingerprint(text: string): string {
+  return text.replaceAll(':', '').toLowerCase();
+}
+
+/** Lets `work` go on until the deadline; whatever it fails with becomes a coded error. */
+async function within<T>(nas: DsmAddress, deadlineMs: number, signal: AbortSignal, work: (either: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = AbortSignal.timeout(deadlineMs);
+  try {
+    return await work(eitherSignal(signal, deadline));
   } catch (error) {
     if (error instanceof FirstlightError) throw error;
     if (signal.aborted) throw signal.reason;
     if (deadline.aborted || isAbort(error)) {
-      throw problem('E_DSM_DEADLINE', `the NAS at ${nas.address}:${nas.port} gave no answer within ${Math.round(post.deadlineMs / 1000)} s`,
+      throw problem('E_DSM_DEADLINE', `the NAS at ${nas.address}:${nas.port} gave no answer within ${Math.round(deadlineMs / 1000)} s`,
         'See whether DSM is up (its web page opens) and not busy with a repair or update, then run again.');
     }
     throw unreachable(nas, error);
@@ -51,26 +84,39 @@ function openPlain(nas: DsmAddress, signal: AbortSignal): Promise<Socket> {
   });
 }
 
-function openTls(nas: DsmAddress, signal: AbortSignal): Promise<Socket> {
-  const pin = nas.certificate?.replaceAll(':', '').toLowerCase();
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({
-      host: nas.address, port: nas.port, minVersion: 'TLSv1.2',
-      ...(isIP(nas.address) ? {} : { servername: nas.address }),
-      // With a pin the chain says nothing: the pin itself is compared below, before anything is sent.
-      rejectUnauthorized: pin === undefined,
-    });
+async function openTls(nas: DsmAddress, signal: AbortSignal): Promise<Socket> {
+  const pin = nas.certificate === undefined ? undefined : plainFingerprint(nas.certificate);
+  const ca = nas.ca === undefined ? undefined : await readAuthority(nas.ca);
+  return await new Promise((resolve, reject) => {
+    // With a pin the chain says nothing: the pin itself is compared below, before anything is sent.
+    const socket = connectTls({ ...tlsTo(nas), ...(ca === undefined ? {} : { ca }), rejectUnauthorized: pin === undefined });
     const checked = (): void => {
       const shown = fingerprint(socket);
       if (pin === undefined || shown === pin) return resolve(socket);
       socket.destroy();
-      reject(problem('E_DSM_CERTIFICATE', `the NAS at ${nas.address}:${nas.port} shows another certificate than the pinned one (it shows ${shown})`,
-        'If DSM’s certificate was renewed, compare it in Control Panel → Security → Certificate and write its SHA-256 as `certificate` of the NAS; else something stands between here and the NAS.'));
+      reject(problem('E_DSM_CERTIFICATE', `the NAS at ${nas.address}:${nas.port} shows another certificate than the pinned one: it shows ${shown}, pinned is ${pin}`,
+        'If DSM’s certificate was renewed, compare with what a browser shows for DSM’s page and write its SHA-256 as `certificate` of the NAS into the cluster file; else something stands between here and the NAS.'));
     };
     settle(socket, 'secureConnect', signal, checked, (error) => {
       reject(isCertificateError(error) ? untrusted(nas, error) : error);
     });
   });
+}
+
+function tlsTo(nas: DsmAddress) {
+  return { host: nas.address, port: nas.port, minVersion: 'TLSv1.2' as const, ...(isIP(nas.address) ? {} : { servername: nas.address }) };
+}
+
+async function readAuthority(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw problem('E_DSM_CA', 'the authority’s certificate for the NAS cannot be read', 'Put the PEM file where `ca` of the NAS says, or take `ca` out of the cluster file.', { where: { file: path }, cause });
+  });
+  try {
+    void new X509Certificate(text);
+    return text;
+  } catch {
+    throw problem('E_DSM_CA', 'the authority’s file for the NAS holds no PEM certificate', 'Export the authority’s certificate as PEM (it begins with BEGIN CERTIFICATE).', { where: { file: path } });
+  }
 }
 
 function settle(socket: Socket, ready: 'connect' | 'secureConnect', signal: AbortSignal, done: () => void, fail: (error: Error) => void): void {
@@ -112,18 +158,19 @@ async function collect(response: IncomingMessage, nas: DsmAddress): Promise<stri
 }
 
 function fingerprint(socket: TLSSocket): string {
-  return (socket.getPeerCertificate().fingerprint256 ?? '').replaceAll(':', '').toLowerCase();
+  return plainFingerprint(socket.getPeerCertificate().fingerprint256 ?? '');
 }
 
 function isCertificateError(error: Error): boolean {
   const code = String((error as { code?: unknown }).code ?? '');
-  return /CERT|SIGNED|ISSUER|ALTNAME/.test(code);
+  return /CERT|SIGN|ISSUER|ALTNAME/.test(code);
 }
 
 function untrusted(nas: DsmAddress, error: Error): FirstlightError {
   const code = String((error as { code?: unknown }).code ?? 'not trusted');
   return problem('E_DSM_CERTIFICATE', `the certificate of the NAS at ${nas.address}:${nas.port} is not trusted (${code})`,
-    'Read its SHA-256 on DSM itself (Control Panel → Security → Certificate) and write it as `certificate` of the NAS in the cluster file, or give DSM a certificate this machine trusts.');
+    nas.ca === undefined ? 'Write the SHA-256 that a browser shows for DSM’s page as `certificate` of the NAS into the cluster file, or give DSM a certificate this machine trusts.'
+      : 'The authority in `ca` did not sign it, or not for this address (a certificate for an address needs it as subjectAltName), or it has run out: renew it in DSM, or mend `ca` in the cluster file.');
 }
 
 function unreachable(nas: DsmAddress, error: unknown): FirstlightError {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dsmMeanings, isSessionNumber } from '../../storage/dsm/errors.ts';
-import { ensureStorage, observeStorage } from '../../storage/ensure.ts';
-import { credentials, everyWord, failure, openDesk, PASSWORD, SECRET } from './support.ts';
+import { ensureStorage } from '../../storage/ensure.ts';
+import { credentials, everyWord, failure, openDesk, PASSWORD, SECRET, claimant, findingsOf } from './support.ts';
 
 const ADDRESS = '127.21.1.1';
 
@@ -19,7 +19,7 @@ test('every number of a SAN or common API becomes its coded error, creates nothi
     await t.test(`${number}: ${meaning.code}`, async () => {
       const before = desk.lab.requests.length;
       await desk.lab.fail({ kind: 'dsm error', code: number, api: 'SYNO.Core.ISCSI.LUN', method: 'create' });
-      const error = await failure(ensureStorage(desk.host, desk.nas, credentials));
+      const error = await failure(ensureStorage(desk.host, desk.nas, credentials, claimant));
       await desk.lab.fail(undefined);
       assert.equal(error.code, meaning.code);
       assert.equal(error.hint, meaning.hint);
@@ -41,7 +41,7 @@ test('every number of the login is told at once, and the password is sent once o
     await t.test(`${key}: ${meaning.code}`, async () => {
       const before = desk.lab.requests.length;
       await desk.lab.fail({ kind: 'dsm error', code: Number(key), api: 'SYNO.API.Auth', method: 'login' });
-      const error = await failure(observeStorage(desk.host, desk.nas, credentials));
+      const error = await failure(findingsOf(desk.host, desk.nas, credentials));
       await desk.lab.fail(undefined);
       assert.equal(error.code, meaning.code);
       assert.equal(error.hint, meaning.hint);
@@ -54,14 +54,14 @@ test('every number of the login is told at once, and the password is sent once o
 test('a number nobody documented is told with the number', async () => {
   await using desk = await openDesk(ADDRESS);
   await desk.lab.fail({ kind: 'dsm error', code: 18999999, api: 'SYNO.Core.ISCSI.LUN' });
-  const error = await failure(observeStorage(desk.host, desk.nas, credentials));
+  const error = await failure(findingsOf(desk.host, desk.nas, credentials));
   assert.equal(error.code, 'E_DSM_UNKNOWN');
   assert.match(error.message, /18999999/);
 });
 
 test('a wrong password is tried once, and the real NAS refusal is told', async () => {
   await using desk = await openDesk(ADDRESS);
-  const error = await failure(observeStorage(desk.host, desk.nas, { ...credentials, nasPassword: 'canary-wrong-9' }));
+  const error = await failure(findingsOf(desk.host, desk.nas, { ...credentials, nasPassword: 'canary-wrong-9' }));
   assert.equal(error.code, 'E_DSM_LOGIN');
   assert.equal(desk.lab.requests.filter((request) => request.method === 'login').length, 1);
   assert.doesNotMatch(everyWord(error), /canary-wrong-9/);
@@ -71,7 +71,7 @@ for (const number of [105, 106, 119]) {
   test(`a session lost once (${number}) is opened once again and the work goes on`, async () => {
     await using desk = await openDesk(ADDRESS);
     await desk.lab.fail({ kind: 'dsm error', code: number, api: 'SYNO.Core.ISCSI.LUN', method: 'create', times: 1 });
-    await ensureStorage(desk.host, desk.nas, credentials);
+    await ensureStorage(desk.host, desk.nas, credentials, claimant);
     assert.equal(desk.lab.luns().length, 1);
     assert.equal(desk.lab.openLogins(), 0);
     assert.ok(desk.host.events.some((event) => event.code === 'storage.dsm.login-again'));
@@ -80,7 +80,7 @@ for (const number of [105, 106, 119]) {
 
 test('the password travels in the body of a POST, never in a path', async () => {
   await using desk = await openDesk(ADDRESS);
-  await observeStorage(desk.host, desk.nas, credentials);
+  await findingsOf(desk.host, desk.nas, credentials);
   assert.ok(desk.lab.requests.length > 0);
   assert.deepEqual([...new Set(desk.lab.requests.map((request) => request.verb))], ['POST']);
 });

@@ -3,21 +3,20 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { postForm } from '../../storage/dsm/transport.ts';
-import { observeStorage } from '../../storage/ensure.ts';
-import { credentials, failure, openDesk } from './support.ts';
+import { credentials, failure, openDesk, findingsOf } from './support.ts';
 
 const ADDRESS = '127.21.2.1';
 
 test('a pinned certificate lets in, with colons and capitals too', async () => {
   await using desk = await openDesk(ADDRESS);
   const colons = desk.nas.certificate?.toUpperCase().match(/../g)?.join(':') ?? '';
-  const findings = await observeStorage(desk.host, { ...desk.nas, certificate: colons }, credentials);
+  const findings = await findingsOf(desk.host, { ...desk.nas, certificate: colons }, credentials);
   assert.deepEqual(findings.map((finding) => finding.kind), ['lun absent', 'target absent']);
 });
 
 test('another certificate than the pinned one stops before anything is sent', async () => {
   await using desk = await openDesk(ADDRESS);
-  const error = await failure(observeStorage(desk.host, { ...desk.nas, certificate: 'ab'.repeat(32) }, credentials));
+  const error = await failure(findingsOf(desk.host, { ...desk.nas, certificate: 'ab'.repeat(32) }, credentials));
   assert.equal(error.code, 'E_DSM_CERTIFICATE');
   assert.match(error.message, new RegExp(desk.nas.certificate ?? 'none'));
   assert.deepEqual(desk.lab.requests, []);
@@ -26,7 +25,7 @@ test('another certificate than the pinned one stops before anything is sent', as
 test('a self-signed certificate without a pin is not trusted', async () => {
   await using desk = await openDesk(ADDRESS);
   const { certificate: _, ...unpinned } = desk.nas;
-  const error = await failure(observeStorage(desk.host, unpinned, credentials));
+  const error = await failure(findingsOf(desk.host, unpinned, credentials));
   assert.equal(error.code, 'E_DSM_CERTIFICATE');
   assert.match(error.message, /SELF_SIGNED/);
   assert.deepEqual(desk.lab.requests, []);
@@ -34,26 +33,26 @@ test('a self-signed certificate without a pin is not trusted', async () => {
 
 test('plain HTTP works where the cluster file says so', async () => {
   await using desk = await openDesk(ADDRESS, { https: false });
-  assert.equal((await observeStorage(desk.host, desk.nas, credentials)).length, 2);
+  assert.equal((await findingsOf(desk.host, desk.nas, credentials)).length, 2);
 });
 
 test('a NAS that refuses, hangs or hangs up amid an answer', async () => {
   await using desk = await openDesk(ADDRESS);
   await desk.lab.fail({ kind: 'refuse' });
-  assert.equal((await failure(observeStorage(desk.host, desk.nas, credentials))).code, 'E_DSM_UNREACHABLE');
+  assert.equal((await failure(findingsOf(desk.host, desk.nas, credentials))).code, 'E_DSM_UNREACHABLE');
   await desk.lab.fail({ kind: 'cut' });
-  assert.equal((await failure(observeStorage(desk.host, desk.nas, credentials))).code, 'E_DSM_UNREACHABLE');
+  assert.equal((await failure(findingsOf(desk.host, desk.nas, credentials))).code, 'E_DSM_UNREACHABLE');
   await desk.lab.fail({ kind: 'hang' });
   const post = { path: 'query.cgi', form: new URLSearchParams({ api: 'SYNO.API.Info' }), headers: {}, deadlineMs: 150 };
   assert.equal((await failure(postForm(desk.nas, post, desk.host.signal))).code, 'E_DSM_DEADLINE');
   await desk.lab.fail(undefined);
-  assert.equal((await observeStorage(desk.host, desk.nas, credentials)).length, 2);
+  assert.equal((await findingsOf(desk.host, desk.nas, credentials)).length, 2);
 });
 
 test('Ctrl+C ends a waiting call at once', async () => {
   await using desk = await openDesk(ADDRESS);
   await desk.lab.fail({ kind: 'hang' });
-  const looking = observeStorage(desk.host, desk.nas, credentials);
+  const looking = findingsOf(desk.host, desk.nas, credentials);
   desk.host.abort.abort();
   await assert.rejects(looking, { name: 'AbortError' });
 });

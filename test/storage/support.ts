@@ -6,6 +6,9 @@ import type { LabNas, NasOptions } from '../../lab/nas/types.ts';
 import { FirstlightError } from '../../lib/errors.ts';
 import type { Lun, Nas } from '../../nodes/cluster.ts';
 import { withDsm, type DsmValue } from '../../storage/dsm/session.ts';
+import { observeStorage } from '../../storage/ensure.ts';
+import type { Claimant, StorageFinding } from '../../storage/findings.ts';
+import type { StorageCredentials } from '../../storage/secrets.ts';
 import { z } from 'zod';
 import { testHost, type TestHost } from '../support/host.ts';
 
@@ -14,6 +17,13 @@ export const SECRET = 'canarychap7413';
 export const GIB = 1024 ** 3;
 export const LUN: Lun = { name: 'gandalf-data', bytes: 2 * GIB, iqn: 'iqn.2000-01.com.synology:gandalf.data', user: 'gandalf' };
 export const credentials = { nasPassword: PASSWORD, chap: { [LUN.name]: SECRET } };
+
+export const claimant: Claimant = { cluster: 'gandalf', nodes: 4, initiators: new Map() };
+
+/** The findings of a look at the NAS. */
+export async function findingsOf(host: TestHost, nas: Nas, secrets: StorageCredentials, on: Claimant = claimant): Promise<readonly StorageFinding[]> {
+  return (await observeStorage(host, nas, secrets, on)).findings;
+}
 
 /** A lab NAS, the cluster file's words for it, and a host; all gone at the end of the scope (`await using`). */
 export type Desk = { readonly lab: LabNas; readonly nas: Nas; readonly host: TestHost; [Symbol.asyncDispose](): Promise<void> };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { ensureStorage } from '../../../storage/ensure.ts';
-import { credentials, LUN, openDesk, SECRET, type Desk } from '../../storage/support.ts';
+import { credentials, LUN, openDesk, SECRET, type Desk, claimant } from '../../storage/support.ts';
 
 const ADDRESS = '127.21.6.1';
 const DISK = `iscsi://${LUN.user}%${SECRET}@${ADDRESS}/${LUN.iqn}/1`;
@@ -16,7 +16,7 @@ async function tool(desk: Desk, name: string, ...args: string[]): Promise<{ exit
 
 test('libiscsi’s tools read our target', { skip }, async (t) => {
   await using desk = await openDesk(ADDRESS);
-  await ensureStorage(desk.host, desk.nas, credentials);
+  await ensureStorage(desk.host, desk.nas, credentials, claimant);
   await t.test('iscsi-ls finds the target and its disk', async () => {
     const { exitCode, text } = await tool(desk, 'iscsi-ls', '-s', `iscsi://${LUN.user}%${SECRET}@${ADDRESS}`);
     assert.equal(exitCode, 0, text);
@@ -62,7 +62,7 @@ const SUITES = [
 
 test('libiscsi’s conformance suites pass on our target', { skip }, async (t) => {
   await using desk = await openDesk(ADDRESS);
-  await ensureStorage(desk.host, desk.nas, credentials);
+  await ensureStorage(desk.host, desk.nas, credentials, claimant);
   for (const suite of SUITES) {
     await t.test(suite, async () => {
       const { exitCode, text } = await tool(desk, 'iscsi-test-cu', '--dataloss', '--test', suite, DISK);

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { dsmProblem } from './errors.ts';
+import type { Dsm } from './session.ts';
+
+/**
+ * A host of DSM 7's SAN Manager: initiators, and what they may do with which LUN (`rw`, `r`, …). Seen of the API by others:
+ * `list`, and `map_initiator` in a compound request, which adds (reference: DSM 7 scripts in public). No way to make a host,
+ * to set a permission or to take an initiator away is known, so firstlight does none of these.
+ */
+export type DsmHost = z.infer<typeof hostShape>;
+
+const hostShape = z.looseObject({
+  host_id: z.union([z.string(), z.number()]).transform(String), name: z.string().default(''),
+  initiator_ids: z.array(z.string()).default([]),
+  acls: z.array(z.looseObject({ lun_uuid: z.string(), permission: z.string() })).default([]),
+});
+
+const API = 'SYNO.Core.ISCSI.Host';
+const COMPOUND = 'SYNO.Entry.Request';
+
+const compoundShape = z.looseObject({
+  has_fail: z.boolean().optional(),
+  result: z.array(z.looseObject({ success: z.boolean().optional(), error: z.looseObject({ code: z.number() }).optional() })).default([]),
+});
+
+/** All hosts; none where this DSM has no such API (DSM 6). Throws `E_DSM_…`. */
+export async function listHosts(dsm: Dsm): Promise<readonly DsmHost[]> {
+  if (!dsm.has(API)) return [];
+  const data = await dsm.call(API, 'list', { additional: ['acls'] }, z.looseObject({ hosts: z.array(hostShape).default([]) }));
+  return data.hosts;
+}
+
+/** Adds one initiator to a host. The caller looks afterwards what became of it. Throws `E_DSM_…`. */
+export async function addInitiator(dsm: Dsm, hostId: string, iqn: string): Promise<void> {
+  const call = { api: API, method: 'map_initiator', version: 1, host_id: hostId, initiator_ids: [iqn] };
+  const answer = await dsm.call(COMPOUND, 'request', { stop_when_error: true, mode: 'sequential', compound: [call] }, compoundShape);
+  const failed = answer.result.find((each) => each.success === false || each.error !== undefined);
+  if (failed || answer.has_fail === true) throw dsmProblem(failed?.error?.code ?? 100, API, 'map_initiator', dsm.address);
+}
