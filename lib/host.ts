@@ -59,6 +59,8 @@ export type Host = {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly mask: Mask;
+  /** Socket of the owner's SSH agent, where one runs. */
+  readonly sshAgent?: string;
   /** A private folder (0700), in memory where the system has one, gone when the command ends: for files that hold secrets. */
   readonly scratch: string;
   /** The folder for what may be fetched again (images, tools). */

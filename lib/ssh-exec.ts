@@ -48,6 +48,23 @@ export function runOn(client: Client, name: string, command: string, options: Op
   });
 }
 
+/** Starts a command and gives its channel. The command's text may be in errors: it must hold no secret. Throws `E_SSH_CLOSED`. */
+export function openOn(client: Client, name: string, command: string): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(problem('E_SSH_CLOSED', `${name} closed the connection`, 'Look whether the device is on and in the network, then run again.'));
+    client.once('close', onClose);
+    try {
+      client.exec(command, (error: Error | undefined, channel: ClientChannel) => {
+        client.off('close', onClose);
+        if (error) reject(problem('E_SSH_CLOSED', `${name} did not take a command: ${error.message}`, 'Check that the user may run commands over SSH.', { cause: error }));
+        else resolve(channel);
+      });
+    } catch {
+      onClose();
+    }
+  });
+}
+
 function collect(channel: ClientChannel, end: (exitCode: number, stdout: string, stderr: string) => void, tooMuch: () => void): void {
   const out: Buffer[] = [];
   const err: Buffer[] = [];

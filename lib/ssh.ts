@@ -1,29 +1,38 @@
 import { createHash } from 'node:crypto';
-import ssh2 from 'ssh2';
+import ssh2, { type ClientChannel } from 'ssh2';
 import { problem, type FirstlightError } from './errors.ts';
-import { runOn, type SshResult } from './ssh-exec.ts';
+import { openOn, runOn, type SshResult } from './ssh-exec.ts';
 
-/** Where to connect and as whom; one of `password` and `privateKey` (OpenSSH or PEM format) is needed. */
+/** Where to connect and as whom; one of `password`, `privateKey` (OpenSSH or PEM format) and `agent` is needed. */
 export type SshOptions = {
   readonly host: string;
   readonly port: number;
   readonly user: string;
   readonly password?: string;
   readonly privateKey?: string;
+  /** Path of an SSH agent's socket, whose keys are offered. */
+  readonly agent?: string;
   /** OpenSSH's fingerprint of the host key, `SHA256:…`; there is no way to connect without one. */
   readonly hostKey: string;
   readonly signal: AbortSignal;
   /** Milliseconds for connection and login; 10,000 unless told. */
   readonly timeoutMs?: number;
+  /** Asks for a sign of life that often, and gives the connection up after three that did not come; never unless told. */
+  readonly keepaliveMs?: number;
 };
 
 /** An SSH connection. */
 export type Ssh = {
   /** Runs a command (60,000 ms unless told). Throws `E_SSH_TIMEOUT`, `E_SSH_CLOSED`, `E_ABORTED`; any exit code is an answer. */
   exec(command: string, options?: { readonly timeoutMs?: number; readonly stdin?: string | Uint8Array }): Promise<SshResult>;
-  /** Ends the connection; safe to call twice. */
+  /** Starts a command and gives its channel, which is the caller's to end; it closes with the connection. Throws `E_SSH_CLOSED`. */
+  open(command: string): Promise<ClientChannel>;
+  /** Ends the connection, within a second where the other side is silent; safe to call twice. */
   close(): void;
 };
+
+/** How long the other side may take to close. */
+const CLOSING_MS = 1_000;
 
 /** OpenSSH's fingerprint (`SHA256:…`) of a public key in its wire form. */
 export function fingerprint(key: Uint8Array): string {
@@ -35,7 +44,7 @@ export function fingerprint(key: Uint8Array): string {
  * `E_SSH_UNREACHABLE`, `E_SSH_HOST_KEY`, `E_SSH_AUTH`, `E_SSH_TIMEOUT`, `E_SSH_CLOSED`, `E_SSH_KEY` (private key unreadable), `E_ABORTED`.
  */
 export async function connectSsh(options: SshOptions): Promise<Ssh> {
-  const { host, port, user, password, privateKey, signal } = options;
+  const { host, port, user, password, privateKey, agent, signal } = options;
   const timeoutMs = options.timeoutMs ?? 10_000;
   const name = `${user}@${host}:${port}`;
   if (signal.aborted) throw aborted(name);
@@ -65,7 +74,8 @@ export async function connectSsh(options: SshOptions): Promise<Ssh> {
         host, port, username: user,
         ...(password === undefined ? {} : { password, tryKeyboard: true }),
         ...(privateKey === undefined ? {} : { privateKey }),
-        readyTimeout: 0,
+        ...(agent === undefined ? {} : { agent }),
+        readyTimeout: 0, keepaliveInterval: options.keepaliveMs ?? 0,
         hostVerifier: (key: Buffer) => {
           state.shown = fingerprint(key);
           return state.shown === options.hostKey;
@@ -75,10 +85,18 @@ export async function connectSsh(options: SshOptions): Promise<Ssh> {
       done(problem('E_SSH_KEY', `the private key for ${name} cannot be used`, 'It must be an unencrypted private key in OpenSSH or PEM format.'));
     }
   });
-  client.on('error', () => {});
+  let open = true;
+  client.on('error', () => {}).once('close', () => { open = false; });
   return {
     exec: (command, given = {}) => runOn(client, name, command, { signal, timeoutMs: given.timeoutMs ?? 60_000, ...(given.stdin === undefined ? {} : { stdin: given.stdin }) }),
-    close: () => void client.end(),
+    open: (command) => openOn(client, name, command),
+    close: () => {
+      if (!open) return;
+      open = false;
+      const timer = setTimeout(() => client.destroy(), CLOSING_MS);
+      client.once('close', () => clearTimeout(timer));
+      client.end();
+    },
   };
 }
 
@@ -91,7 +109,7 @@ function explained(error: Error & { level?: string; code?: unknown }, name: stri
     return problem('E_SSH_HOST_KEY', `${name} showed another host key than the one pinned`,
       `Expected ${pinned}, got ${shown}. Only when you know why it changed (device replaced or reset), write the new one into cluster.yaml.`);
   }
-  if (error.level === 'client-authentication') {
+  if (error.level === 'client-authentication' || error.level === 'agent') {
     return problem('E_SSH_AUTH', `${name} refused the login`, 'Check the user in cluster.yaml and the password or key in credentials.sops.yaml.', { cause: error });
   }
   if (error.code === 'ECONNREFUSED') {

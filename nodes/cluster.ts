@@ -15,6 +15,7 @@ export type Cluster = {
   readonly network: Network;
   readonly nodes: readonly ClusterNode[];
   readonly power?: PowerSwitch;
+  readonly reader?: CardReader;
   readonly nas?: Nas;
   readonly gitops?: Gitops;
   readonly secrets: Secrets;
@@ -67,6 +68,9 @@ export type PowerSwitch = {
   readonly hostKey: string;
   readonly driver: string;
 };
+
+/** The machine whose card readers the cards are written in, where it is not this one. `hostKey` is OpenSSH's `SHA256:…` fingerprint. */
+export type CardReader = { readonly user: string; readonly host: string; readonly port: number; readonly hostKey: string };
 
 /** The Synology: DSM web API and iSCSI. The password is in the encrypted credentials, never here. */
 export type Nas = {

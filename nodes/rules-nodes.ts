@@ -1,4 +1,5 @@
 import { present, type Draft, type Fault, type Path } from './fault.ts';
+import { readerParts } from './formats-reader.ts';
 import { described } from './schema-faults.ts';
 
 /** A PoE port without a switch to ask means that the switch was forgotten. */
@@ -30,6 +31,19 @@ export function* staticNeedsStamp(draft: Draft): Iterable<Fault> {
 // A malformed section is there, although its value was taken out of the draft.
 function isAbsent(draft: Draft, key: keyof Draft): boolean {
   return !Object.hasOwn(draft, key);
+}
+
+/** The card reader is not in a board: Talos has no SSH, and what would write the first card? */
+export function* readerIsNoNode(draft: Draft): Iterable<Fault> {
+  const url = draft.reader?.url;
+  if (url === undefined) return;
+  const { host } = readerParts(url);
+  for (const [i, node] of present(draft.nodes)) {
+    if (host !== node.address && host !== node.name) continue;
+    const path = ['reader', 'url'];
+    yield { code: 'E_INVENTORY_READER_NODE', path, message: `${described(path)}: ${host} is ${node.name ?? `nodes[${i}]`}, which will run Talos`, hint: 'Talos has no SSH: name a Linux machine that is no node.' };
+    return;
+  }
 }
 
 /** One, three or five control planes: an even number tolerates no more failures than one less, more than five is slow (etcd's FAQ). */

@@ -1,7 +1,7 @@
 import { present, type Draft, type Fault, type Rule } from './fault.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
 import { memoryPossible } from './rules-memory.ts';
-import { labelsGood, portsNeedSwitch, quorum, staticNeedsStamp } from './rules-nodes.ts';
+import { labelsGood, portsNeedSwitch, quorum, readerIsNoNode, staticNeedsStamp } from './rules-nodes.ts';
 import { cardSerialsUnique, claimsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
 
 /**
@@ -70,6 +70,6 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 /** Every rule, in the order in which a reader meets the values. Form has been judged before (schema.ts). */
 export const RULES: readonly Rule[] = [
   versionsFit, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
-  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
+  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
   certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, recipientsUnique, recipientsEnough,
 ];

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import * as format from './formats.ts';
 import { branchName, gitopsPath, gitUrl } from './formats-git.ts';
+import { readerUrl } from './formats-reader.ts';
 import { ageRecipient, cardDevice } from './formats-secret.ts';
 
 // The schema only judges form; it changes nothing. Defaults and conversions are in to-cluster.ts, connections between values in rules.ts.
@@ -66,6 +67,11 @@ const powerSwitch = z.strictObject({
 
 const chapUser = format.matches(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'E_INVENTORY_CHAP_USER', 'a CHAP user', 'Use 1 to 63 letters, digits, dots, colons, hyphens and underscores.');
 
+const cardReader = z.strictObject({
+  url: text('Where it is and as whom: a Linux machine with python3. Log-in is by your SSH agent, or by readerKey in credentials.sops.yaml.', readerUrl, ['ssh://pi@192.168.77.9']),
+  hostKey: text('Fingerprint of that machine\'s host key.', format.hostKeyFingerprint),
+});
+
 const lun = z.strictObject({
   name: text('The LUN\'s name.', format.dnsLabel),
   size: text('Its size.', format.binarySize, ['20GiB']),
@@ -114,6 +120,7 @@ export const clusterFile = z.strictObject({
   network,
   nodes: z.array(node).meta({ description: 'The machines.' }),
   switch: powerSwitch.meta({ description: 'The PoE switch; without it boards are powered by hand.' }).optional(),
+  reader: cardReader.meta({ description: 'The machine whose card readers the cards are written in; without it they are in this one.' }).optional(),
   nas: nas.meta({ description: 'The Synology with iSCSI; without it there is no storage step.' }).optional(),
   gitops: gitops.meta({ description: 'The GitOps repository; without it Flux is not installed.' }).optional(),
   secrets: z.strictObject({ recipients: z.array(recipient).meta({ description: 'Who can decrypt: at least two, exactly one of them the cluster.' }) }),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Cluster, ClusterNode, Gitops, Nas, Schematic } from './cluster.ts';
 import { plainMac, sizeInBytes } from './formats.ts';
+import { readerParts } from './formats-reader.ts';
 import type { ClusterFile } from './schema.ts';
 
 /** The public image factory. */
@@ -25,6 +26,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     },
     nodes: file.nodes.map(clusterNode),
     ...(file.switch === undefined ? {} : { power: { ...file.switch, sshPort: file.switch.sshPort ?? 22 } }),
+    ...(file.reader === undefined ? {} : { reader: { ...readerParts(file.reader.url), hostKey: file.reader.hostKey } }),
     ...(file.nas === undefined ? {} : { nas: nas(file.nas, folder) }),
     ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
     secrets: file.secrets,

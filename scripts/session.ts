@@ -61,6 +61,7 @@ export function openSession(options: CommonOptions): Session {
     view, programs, environment,
     answer: async () => undefined,
     host: {
+      ...(environment['SSH_AUTH_SOCK'] ? { sshAgent: environment['SSH_AUTH_SOCK'] } : {}),
       emit, fetch: globalThis.fetch, clock, signal: abort.signal, mask, scratch: scratch.path, cache,
       run: createRunner({ programs, environment, signal: abort.signal, mask }),
       ask: async (question) => await session.answer(question) ?? await view.aside(() => ask(question, options.yes === true, abort.signal)),

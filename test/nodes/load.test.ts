@@ -77,6 +77,11 @@ test('values come in one form: MAC addresses, versions, sizes, ports', async () 
   assert.deepEqual([three.network.maintenance, alone.network.maintenance], ['dhcp', 'static']);
 });
 
+test('a card reader elsewhere is taken apart', async () => {
+  const { reader } = await loadCluster(join(INVENTORIES, 'valid/reader-elsewhere.yaml'));
+  assert.deepEqual(reader, { user: 'pi', host: 'workbench.local', port: 2222, hostKey: 'SHA256:29JATVllDHrWGLxZ0Fgt8s38FdtagO6F4OCl4eP2+xo' });
+});
+
 test('the example is Gandalf, found by folder or file, inside its repository', async () => {
   const folder = join(ROOT, 'examples/homelab/machines/gandalf');
   const cluster = await loadCluster(folder);
