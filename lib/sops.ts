@@ -52,15 +52,15 @@ export async function sopsDecrypt(host: Pick<Host, 'run'>, path: string): Promis
     program: 'sops', args: ['decrypt', '--input-type', 'yaml', '--output-type', 'yaml', path], timeoutMs: DEADLINE_MS, accept: 'any',
   });
   if (done.exitCode === 0) return done.stdout;
-  throw decryptProblem(path, done.stderr);
+  throw sopsProblem(path, done.stderr);
 }
 
 /** The age recipients a sops file is encrypted for, in the file's order. Throws `E_SOPS_MISSING` or `E_SOPS_PLAIN`. */
 export async function recipientsOf(path: string): Promise<readonly string[]> {
   const text = await readIfThere(path);
-  if (text === undefined) throw decryptProblem(path, 'non-existent file');
+  if (text === undefined) throw sopsProblem(path, 'non-existent file');
   const found = recipientsIn(text);
-  if (found === undefined) throw decryptProblem(path, 'sops metadata not found');
+  if (found === undefined) throw sopsProblem(path, 'sops metadata not found');
   return found;
 }
 
@@ -96,7 +96,8 @@ function requireNothingPlain(text: string, path: string): void {
   }
 }
 
-function decryptProblem(path: string, stderr: string): Error {
+/** What sops said on standard error, as one of the `E_SOPS_…` errors. */
+export function sopsProblem(path: string, stderr: string): Error {
   const where = { where: { file: path } };
   if (/non-existent file/.test(stderr)) {
     return problem('E_SOPS_MISSING', `${path} is not there`, 'Make it first, or restore it from the repository’s history.', where);

@@ -1,0 +1,61 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { problem } from '../../lib/errors.ts';
+import type { Host } from '../../lib/host.ts';
+import type { Cluster, Recipient } from '../../nodes/cluster.ts';
+import { loadCluster } from '../../nodes/load.ts';
+import { git } from '../git.ts';
+import { secretContent, type SecretContent } from './manifest.ts';
+
+/** The owner's homelab repository as it lies in front of him: a git work tree, and every cluster that it declares. */
+export type Homelab = { readonly root: string; readonly clusters: readonly Cluster[] };
+
+/** A file with something secret in it: its path from the root, with slashes. */
+export type SecretFile = { readonly path: string; readonly text: string; readonly content: SecretContent };
+
+const BIGGEST = 2 * 1024 * 1024;
+
+/** Opens the repository that holds these clusters' folders. Throws `E_HOMELAB_GIT` outside git, `E_INVENTORY` for a cluster that can't be read. */
+export async function openHomelab(host: Host, root: string): Promise<Homelab> {
+  const found = await host.run({ program: 'git', args: ['rev-parse', '--is-inside-work-tree'], cwd: root, accept: 'any' });
+  if (found.exitCode !== 0) throw problem('E_HOMELAB_GIT', `${root} is no git work tree`, 'Go into your homelab repository, or make it one with `git init`.');
+  const names = await readdir(join(root, 'machines')).catch(() => [] as string[]);
+  const clusters: Cluster[] = [];
+  for (const name of names.sort()) {
+    const folder = join(root, 'machines', name);
+    if ((await stat(join(folder, 'cluster.yaml')).catch(() => undefined))?.isFile()) clusters.push(await loadCluster(folder));
+  }
+  return { root, clusters };
+}
+
+/** Every file of the work tree with secrets in it, encrypted or plain; what git ignores is left out. */
+export async function secretFiles(host: Host, homelab: Homelab): Promise<SecretFile[]> {
+  const { stdout } = await git(host, homelab.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
+  const paths = [...new Set(stdout.split('\0').filter((path) => path !== ''))].sort();
+  const files: SecretFile[] = [];
+  for (const path of paths) {
+    const whole = join(homelab.root, path);
+    const size = (await stat(whole).catch(() => undefined))?.size;
+    if (size === undefined || size > BIGGEST) continue;
+    const text = await readFile(whole, 'utf8').catch(() => '');
+    const content = secretContent(path, text);
+    if (content.kind !== 'none') files.push({ path, text, content });
+  }
+  return files;
+}
+
+/**
+ * The clusters that read a file: the one whose folder or name stands in its path (`machines/gandalf/…`, `apps/gandalf/…`), else
+ * all of them, since base and infrastructure are shared.
+ */
+export function readersOf(homelab: Homelab, path: string): readonly Cluster[] {
+  const segments = path.split('/');
+  const own = homelab.clusters.filter((cluster) => segments.some((segment) => segment === cluster.name || segment === basename(cluster.folder)));
+  return own.length > 0 ? own : homelab.clusters;
+}
+
+/** For whom a file has to be encrypted: the recipients of all clusters that read it, each once. */
+export function recipientsFor(homelab: Homelab, path: string): readonly Recipient[] {
+  const all = readersOf(homelab, path).flatMap((cluster) => cluster.secrets.recipients);
+  return all.filter((one, index) => all.findIndex((other) => other.key === one.key) === index);
+}

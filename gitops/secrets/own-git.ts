@@ -1,0 +1,27 @@
+import { problem } from '../../lib/errors.ts';
+import type { CommandResult, Host } from '../../lib/host.ts';
+
+const DEADLINE_MS = 60_000;
+
+/** Runs the owner's git in his own work tree: his name, his hooks, his way to the git host. Throws `E_SECRETS_GIT` with git's words. */
+export async function ownGit(host: Pick<Host, 'run' | 'mask'>, root: string, args: readonly string[]): Promise<CommandResult> {
+  const done = await host.run({ program: 'git', args, cwd: root, env: { GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' }, timeoutMs: DEADLINE_MS, accept: 'any' });
+  if (done.exitCode === 0) return done;
+  const words = host.mask.hide(`${done.stderr}\n${done.stdout}`).trim().split('\n').slice(-3).join(' | ');
+  throw problem('E_SECRETS_GIT', `git ${args[0] ?? ''} in ${root} failed: ${words}`, 'Mend what git names; what was encrypted lies in the work tree and stays. Then run the same command again.');
+}
+
+/** Commits these files of the work tree and nothing else that is staged; gives the commit, or undefined where they hold nothing new. */
+export async function commitOwn(host: Pick<Host, 'run' | 'mask'>, root: string, message: string, paths: readonly string[]): Promise<string | undefined> {
+  if (paths.length === 0) return undefined;
+  await ownGit(host, root, ['add', '--', ...paths]);
+  const { stdout } = await ownGit(host, root, ['status', '--porcelain', '--', ...paths]);
+  if (stdout.trim() === '') return undefined;
+  await ownGit(host, root, ['commit', '--quiet', '--only', '--message', message, '--', ...paths]);
+  return (await ownGit(host, root, ['rev-parse', 'HEAD'])).stdout.trim();
+}
+
+/** Pushes the current branch to where it follows. Throws `E_SECRETS_GIT`. */
+export async function pushOwn(host: Pick<Host, 'run' | 'mask'>, root: string): Promise<void> {
+  await ownGit(host, root, ['push', '--quiet']);
+}
