@@ -38,6 +38,11 @@ export async function startNas(options: NasOptions): Promise<LabNas> {
       mapped: [...state.targets.values()].some((target) => target.mapped.some((each) => each.uuid === lun.uuid)),
     })),
     corruptions: () => [...state.corruptions],
+    addHost: (host) => void state.hosts.push({ hostId: String(state.nextId += 1), ...host }),
+    hosts: () => state.hosts.map(({ name, initiators }) => ({ name, initiators })),
+    maskTarget(iqn, initiators) {
+      for (const target of state.targets.values()) if (target.iqn === iqn) target.allowed = initiators;
+    },
     openLogins: () => state.logins.size,
     async fail(fault) {
       state.fault = fault;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { HostState } from './dsm/hosts.ts';
 import type { NasCorruption, NasFault, NasOptions, NasRequest } from './types.ts';
 
 /** A LUN and its sparse file. */
@@ -28,6 +29,8 @@ export type TargetState = {
   mutualPassword: string;
   maxSessions: number;
   enabled: boolean;
+  /** DSM 6's masking: only these initiators may log in; undefined for everybody. */
+  allowed?: readonly string[];
   readonly mapped: { readonly uuid: string; readonly index: number }[];
 };
 
@@ -50,6 +53,8 @@ export type NasState = {
   readonly options: NasOptions;
   readonly luns: Map<string, LunState>;
   readonly targets: Map<number, TargetState>;
+  /** DSM 7's masking. */
+  readonly hosts: HostState[];
   readonly sessions: Set<SessionState>;
   /** DSM logins by session id, with the token each must send. */
   readonly logins: Map<string, { readonly token: string | undefined }>;
@@ -63,7 +68,7 @@ export type NasState = {
 /** An empty NAS. */
 export function createState(options: NasOptions): NasState {
   return {
-    options, luns: new Map(), targets: new Map(), sessions: new Set(), logins: new Map(), requests: [], corruptions: [],
+    options, luns: new Map(), targets: new Map(), hosts: [], sessions: new Set(), logins: new Map(), requests: [], corruptions: [],
     failedLogins: 0, fault: undefined, nextId: 1,
   };
 }

@@ -12,6 +12,8 @@ export type NasOptions = {
   readonly account: { readonly user: string; readonly password: string };
   /** The one volume, `/volume1`, Btrfs unless told. */
   readonly volume: { readonly path: string; readonly bytes: number; readonly fileSystem?: 'btrfs' | 'ext4' };
+  /** Which DSM it plays, 7 unless told: 6 masks initiators by a list of each target, 7 by hosts. */
+  readonly dsm?: 6 | 7;
   readonly folder: string;
 };
 
@@ -29,11 +31,13 @@ export type NasCorruption = { readonly lun: string; readonly initiators: readonl
 
 /**
  * What a NAS can be told to do wrong. `refuse`: nothing listens; `hang`: takes connections, never answers; `cut`: hangs up
- * amid each answer; `dsm error`: answers this number (for one API or method, a number of times); `wrong chap`: every secret
- * differs from what was set; `deny initiators`: as LIO outside the ACL, for all but those `allowed`.
+ * amid each answer (of one DSM method: when it has done what was asked); `dsm error`: answers this number (for one API or
+ * method, a number of times); `wrong chap`: every secret differs from what was set; `replace initiators`: a host's added
+ * initiator drives the others out; `deny initiators`: as LIO outside the ACL, for all but those `allowed`.
  */
 export type NasFault =
-  | { readonly kind: 'refuse' | 'hang' | 'cut' | 'wrong chap' }
+  | { readonly kind: 'refuse' | 'hang' | 'wrong chap' | 'replace initiators' }
+  | { readonly kind: 'cut'; readonly api?: string; readonly method?: string }
   | { readonly kind: 'deny initiators'; readonly allowed?: readonly string[] }
   | { readonly kind: 'dsm error'; readonly code: number; readonly api?: string; readonly method?: string; readonly times?: number };
 
@@ -45,6 +49,11 @@ export type LabNas = {
   sessions(): readonly NasSession[];
   luns(): readonly NasLun[];
   corruptions(): readonly NasCorruption[];
+  /** What its owner does in SAN Manager: makes a host (DSM 7) whose initiators alone, with those of other hosts, may use these LUNs. */
+  addHost(host: { readonly name: string; readonly initiators: readonly string[]; readonly luns: readonly string[] }): void;
+  hosts(): readonly { readonly name: string; readonly initiators: readonly string[] }[];
+  /** The same for DSM 6: only these initiators may log in to the target of this IQN. */
+  maskTarget(iqn: string, initiators: readonly string[]): void;
   /** DSM logins that were not logged out again. */
   openLogins(): number;
   /** Makes the NAS fail, or well again (undefined); resolves when it does. */

@@ -1,3 +1,4 @@
+import { listHosts, mapInitiator, shownAcls } from './hosts.ts';
 import { addLun, type LunState, type NasState, type TargetState } from '../state.ts';
 import { DsmRefusal, list, quoted, text, whole, type Parameters } from './parameters.ts';
 
@@ -30,6 +31,10 @@ export const sanMethods: Readonly<Record<string, Readonly<Record<string, Method>
     disable: { writes: true, run: (state, parameters) => switchTarget(targetOf(state, parameters), false) },
     map_lun: { writes: true, run: (state, parameters) => map(state, list(parameters, 'lun_uuids', 18990505).map((uuid) => lunById(state, String(uuid))), [targetOf(state, parameters)]) },
   },
+  'SYNO.Core.ISCSI.Host': {
+    list: { writes: false, run: listHosts },
+    map_initiator: { writes: true, run: mapInitiator },
+  },
 };
 
 function volume(state: NasState): Record<string, unknown> {
@@ -54,7 +59,7 @@ async function createLun(state: NasState, parameters: Parameters): Promise<unkno
   if ([...state.luns.values()].some((lun) => lun.name === name)) throw new DsmRefusal(18990538);
   if (state.luns.size >= MOST) throw new DsmRefusal(18990541);
   const attributes = parameters.has('dev_attribs') ? list(parameters, 'dev_attribs', 18990622).map(attribute) : [];
-  const lun = await addLun(state, { name, bytes, type, attributes, description: String(parameters.get('description') ?? '') });
+  const lun = await addLun(state, { name, bytes, type, attributes, description: parameters.has('description') ? text(parameters, 'description', 18990004) : '' });
   return { uuid: lun.uuid, lun_id: lun.lunId };
 }
 
@@ -164,7 +169,7 @@ function showTarget(state: NasState, target: TargetState): Record<string, unknow
     max_sessions: target.maxSessions, is_enabled: target.enabled, is_default_target: false, status: target.enabled ? (connected.length > 0 ? 'connected' : 'online') : 'offline',
     has_data_checksum: false, has_header_checksum: false, max_recv_seg_bytes: 262_144, max_send_seg_bytes: 262_144, mapping_index: -1,
     mapped_luns: target.mapped.map((each) => ({ lun_uuid: each.uuid, mapping_index: each.index })),
-    acls: [{ iqn: 'iqn.2000-01.com.synology:default.acl', permission: 'rw' }],
+    acls: shownAcls(state, target),
     connected_sessions: connected.map((session) => ({ iqn: session.initiator, ip: session.address })),
     network_portals: [{ interface_name: 'all', ip: '', port: state.options.iscsiPort }],
   };

@@ -10,6 +10,7 @@ type Answer = { readonly code: number; readonly data?: unknown; readonly wrote: 
 
 const LONGEST_FORM = 1024 * 1024;
 const BLOCK_AFTER = 3;
+const COMPOUND = 'SYNO.Entry.Request';
 
 /** The DSM web API: `/webapi/query.cgi`, `auth.cgi` and `entry.cgi`, by GET or POST form, errors as numbers with HTTP 200. */
 export function createDsmServer(state: NasState, certificate: NasCertificate | undefined): Server {
@@ -23,12 +24,13 @@ async function serve(state: NasState, request: IncomingMessage, response: Server
   const parameters = new Map([...url.searchParams, ...new URLSearchParams(await body(request))]);
   const api = parameters.get('api') ?? '';
   const method = parameters.get('method') ?? '';
+  const note = (name: string, called: string, answer: Answer): void => void state.requests.push({ api: name, method: called, verb: request.method ?? '', wrote: answer.wrote, code: answer.code });
   const answer = /^\/webapi\/(query|auth|entry)\.cgi$/.test(url.pathname)
-    ? await answerTo(state, api, method, parameters, request) : { code: 102, wrote: false };
-  state.requests.push({ api, method, verb: request.method ?? '', wrote: answer.wrote, code: answer.code });
+    ? await answerTo(state, api, method, parameters, request, note) : { code: 102, wrote: false };
+  note(api, method, answer);
   const text = JSON.stringify(answer.code === 0 ? { success: true, ...(answer.data === undefined ? {} : { data: answer.data }) } : { success: false, error: { code: answer.code } });
   response.writeHead(200, { 'content-type': 'application/json; charset="UTF-8"', 'content-length': Buffer.byteLength(text) });
-  if (state.fault?.kind !== 'cut') return void response.end(text);
+  if (!isCut(state, api, method)) return void response.end(text);
   response.write(text.slice(0, text.length / 2), () => request.socket.destroy());
 }
 
@@ -43,13 +45,20 @@ async function body(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-async function answerTo(state: NasState, api: string, method: string, parameters: Parameters, request: IncomingMessage): Promise<Answer> {
+function isCut({ fault }: NasState, api: string, method: string): boolean {
+  return fault?.kind === 'cut' && (fault.api ?? api) === api && (fault.method ?? method) === method;
+}
+
+type Note = (api: string, method: string, answer: Answer) => void;
+
+async function answerTo(state: NasState, api: string, method: string, parameters: Parameters, request: IncomingMessage, note: Note): Promise<Answer> {
   const fault = takeFault(state, api, method);
   if (fault !== undefined) return { code: fault, wrote: false };
   if (!api || !method || !parameters.has('version')) return { code: 101, wrote: false };
-  if (api === 'SYNO.API.Info') return { code: 0, data: directory(), wrote: false };
+  if (api === 'SYNO.API.Info') return { code: 0, data: directory(state), wrote: false };
   if (api === 'SYNO.API.Auth') return authenticate(state, method, parameters, request);
-  const methods = sanMethods[api];
+  if (api === COMPOUND && method === 'request') return { code: checkSession(state, parameters, request), wrote: false, data: await compound(state, parameters, request, note) };
+  const methods = apis(state)[api];
   if (!methods) return { code: 102, wrote: false };
   const found = Object.hasOwn(methods, method) ? methods[method] : undefined;
   if (!found) return { code: 103, wrote: false };
@@ -64,6 +73,21 @@ async function answerTo(state: NasState, api: string, method: string, parameters
   }
 }
 
+/** Several calls in one: each is answered for itself, in order; `stop_when_error` ends at the first that fails. */
+async function compound(state: NasState, parameters: Parameters, request: IncomingMessage, note: Note): Promise<unknown> {
+  if (checkSession(state, parameters, request) !== 0) return undefined;
+  const calls = JSON.parse(parameters.get('compound') ?? '[]') as Readonly<Record<string, unknown>>[];
+  const result: object[] = [];
+  for (const { api, method, version, ...rest } of calls) {
+    const inner = new Map([['api', String(api)], ['method', String(method)], ['version', String(version)], ...Object.entries(rest).map(([key, value]): [string, string] => [key, JSON.stringify(value)])]);
+    const answer = await answerTo(state, String(api), String(method), inner, request, note);
+    note(String(api), String(method), answer);
+    result.push({ api, method, version, success: answer.code === 0, ...(answer.code === 0 ? { data: answer.data } : { error: { code: answer.code } }) });
+    if (answer.code !== 0 && parameters.get('stop_when_error') === 'true') break;
+  }
+  return { has_fail: result.some((each) => !(each as { success: boolean }).success), result };
+}
+
 function takeFault(state: NasState, api: string, method: string): number | undefined {
   const { fault } = state;
   if (fault?.kind !== 'dsm error') return undefined;
@@ -72,8 +96,14 @@ function takeFault(state: NasState, api: string, method: string): number | undef
   return fault.code;
 }
 
-function directory(): Record<string, unknown> {
-  const names = ['SYNO.API.Auth', ...Object.keys(sanMethods)];
+/** The APIs this DSM has: hosts came with DSM 7. */
+function apis(state: NasState): typeof sanMethods {
+  const { 'SYNO.Core.ISCSI.Host': hosts, ...others } = sanMethods;
+  return state.options.dsm === 6 || hosts === undefined ? others : sanMethods;
+}
+
+function directory(state: NasState): Record<string, unknown> {
+  const names = ['SYNO.API.Auth', COMPOUND, ...Object.keys(apis(state))];
   const entries = names.map((name) => [name, { path: 'entry.cgi', minVersion: 1, maxVersion: name === 'SYNO.API.Auth' ? 7 : 1, requestFormat: 'JSON' }]);
   return { ...Object.fromEntries(entries), 'SYNO.API.Info': { path: 'entry.cgi', minVersion: 1, maxVersion: 1 } };
 }

@@ -1,3 +1,4 @@
+import { letsIn } from '../dsm/hosts.ts';
 import type { NasState, TargetState } from '../state.ts';
 import { challenge, challengeKeys, isAnswered, mutualKeys, type Challenge } from './chap.ts';
 import { answerKey, OUR_DECLARATION, startingValues, type Agreed } from './negotiate.ts';
@@ -72,8 +73,10 @@ function begin(state: NasState, login: Login, keys: ReadonlyMap<string, string>)
   return isAllowed(state, login) ? status.ok : status.acl;
 }
 
-function isAllowed({ fault }: NasState, { initiator }: Login): boolean {
-  return fault?.kind !== 'deny initiators' || (fault.allowed ?? []).includes(initiator);
+function isAllowed(state: NasState, { initiator, target }: Login): boolean {
+  const { fault } = state;
+  if (fault?.kind === 'deny initiators') return (fault.allowed ?? []).includes(initiator);
+  return target === undefined || letsIn(state, target, initiator);
 }
 
 function needsChap(login: Login): boolean {
