@@ -7,6 +7,7 @@ import { stableHostname } from './identity.ts';
 import { readMachineConfig } from './config/machine-config.ts';
 import { tellSequence } from './machine/sequence.ts';
 import type { Node, ResetOrder } from './node.ts';
+import { platformNetwork } from './platform-network.ts';
 import { runMachine, type Running } from './running.ts';
 import { createAuthority, issue, SERVER_AUTH } from './tls.ts';
 import type { Board, BoardSpec, BoardState, CardState } from './types.ts';
@@ -69,8 +70,9 @@ export function createBoard(spec: BoardSpec): Board {
     const takeOver = async (text: string): Promise<void> => {
       const before = { hostname: node.hostname, address: node.address };
       node.config = readMachineConfig(text, card.version, spec.mac);
-      node.hostname = node.config.hostname ?? stableHostname(node.identity);
-      node.address = node.config.address ?? spec.dhcpAddress;
+      const platform = platformNetwork(node.meta, spec.mac);
+      node.hostname = node.config.hostname ?? platform.hostname ?? stableHostname(node.identity);
+      node.address = node.config.address ?? platform.address ?? spec.dhcpAddress;
       node.resources.refresh();
       if (running && (before.hostname !== node.hostname || before.address !== node.address)) {
         await sleep(ANSWER_MS, undefined, { signal });
@@ -137,17 +139,17 @@ export function createBoard(spec: BoardSpec): Board {
     for (let said = false; ; said = true) {
       signal.throwIfAborted();
       try {
-        servers.add(await serveGrpc(spec.dhcpAddress, PORT, own, maintenanceApi(() => node)));
+        servers.add(await serveGrpc(node.address, PORT, own, maintenanceApi(() => node)));
         break;
       } catch (error) {
-        if (!said) say(`[talos] maintenance service: ${(error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? `another machine holds the address ${spec.dhcpAddress}` : (error as Error).message}`);
+        if (!said) say(`[talos] maintenance service: ${(error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? `another machine holds the address ${node.address}` : (error as Error).message}`);
         await sleep(RETRY_MS, undefined, { signal });
       }
     }
     enterStage(node, 'maintenance');
-    address = spec.dhcpAddress;
+    address = node.address;
     state = 'maintenance';
-    say(`[talos] this machine is reachable at: ${spec.dhcpAddress}`);
+    say(`[talos] this machine is reachable at: ${node.address}`);
   };
 
   const endAll = async (how: 'stop' | 'kill'): Promise<void> => {

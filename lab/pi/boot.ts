@@ -8,6 +8,7 @@ import { newBootId, newIdentity, stableHostname } from './identity.ts';
 import { createEventLog } from './machine/event-log.ts';
 import { startService } from './machine/service-texts.ts';
 import { createServices } from './machine/services.ts';
+import { platformNetwork } from './platform-network.ts';
 import { STAGES, unmetConditions, type Node, type ResetOrder, type Stage } from './node.ts';
 import type { BoardSpec, BootCard, CardState } from './types.ts';
 import { seconds } from './wire/messages.ts';
@@ -42,9 +43,11 @@ export async function bootSystem(spec: BoardSpec, cardPath: string, card: BootCa
     resources.refresh();
   });
   const identity = state.identity ?? newIdentity();
+  const meta = await spec.parts.card.readMeta(cardPath);
+  const platform = platformNetwork(meta, spec.mac);
   const node: Node = {
     mac: spec.mac, parts: spec.parts, cardPath, card, bootId: newBootId(), bootedAt: Date.now(), folder, stage: 'booting', config: undefined, persisted: state.config,
-    hostname: stableHostname(identity), address: spec.dhcpAddress, identity, meta: await spec.parts.card.readMeta(cardPath), partitioned: card.partitioned,
+    hostname: platform.hostname ?? stableHostname(identity), address: platform.address ?? spec.dhcpAddress, identity, meta, partitioned: card.partitioned,
     timeSynced: true, nodeReady: false, services, events, logs: new Map([['machined', log], ['kubelet', join(folder, 'kubelet.log')], ['apid', join(folder, 'apid.log')]]),
     etcd: undefined, apiServerUp: false,
     resources: createResourceStore(() => [...DEFINITION_FACTS, ...machineFacts(node)]),

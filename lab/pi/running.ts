@@ -9,7 +9,7 @@ import { clusterId, enterStage, tellStatus } from './boot.ts';
 import { controlPlaneMaterial, kubeletMaterial, type MachineConfig } from './config/machine-config.ts';
 import { startEtcdService } from './etcd/service.ts';
 import { machineIdOf } from './identity.ts';
-import { prepareService, runService, startService } from './machine/service-texts.ts';
+import { prepareService, runService, startExtension, startService } from './machine/service-texts.ts';
 import type { Node } from './node.ts';
 import { CLIENT_AUTH, issue, plainKey, SERVER_AUTH } from './tls.ts';
 import { requestCertificate, serveTrustd } from './trustd.ts';
@@ -151,7 +151,7 @@ export function runMachine(node: Node): Running {
     runService(node.services, 'apid', 169);
     node.services.health('apid', true);
     startService(node.services, 'cri', 80);
-    for (const name of node.card.extensions) if (name === 'iscsi-tools') startService(node.services, 'ext-iscsid', 201);
+    if (node.card.extensions.includes('iscsi-tools')) startExtension(node.services, 'iscsid', 201);
     announce();
     const others = [kubernetes(), ...(config.role === 'control plane' ? [controlPlane()] : [])];
     if (config.role === 'worker') enterStage(node, 'running');

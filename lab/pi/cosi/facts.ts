@@ -1,6 +1,7 @@
 import { pack } from '../wire/messages.ts';
 import { fileText } from '../machine/files.ts';
 import { STAGES, unmetConditions, type Node } from '../node.ts';
+import { platformNetwork } from '../platform-network.ts';
 import { blockFacts } from './block.ts';
 import type { Fact } from './store.ts';
 
@@ -57,10 +58,17 @@ function machine(node: Node): Fact[] {
     ...node.services.list().filter((service) => service.state === 'Running').map((service): Fact => runtime('Services.v1alpha1.talos.dev', service.id, 'v1alpha1.ServiceController', {
       running: true, healthy: service.healthy === true, unknown: service.healthy === undefined,
     })),
-    ...node.card.extensions.map((name, i): Fact => runtime('ExtensionStatuses.runtime.talos.dev', String(i), 'runtime.ExtensionStatusController', {
-      image: `${i}.${name}.sqsh`, metadata: { name, version: node.card.version, author: 'Sidero Labs', description: '', compatibility: { talos: { version: '>= v1.0.0' } } },
-    })),
+    ...extensions(node).map((metadata, i): Fact => runtime('ExtensionStatuses.runtime.talos.dev', String(i), 'runtime.ExtensionStatusController', { image: `${i}.sqsh`, metadata })),
   ];
+}
+
+/** The image's extensions, and last the virtual one by which the image factory tells the schematic. */
+function extensions(node: Node): readonly Readonly<Record<string, unknown>>[] {
+  const { schematic, version } = node.card;
+  const each = node.card.extensions.map((name) => ({ name, version, author: 'Sidero Labs', description: '', compatibility: { talos: { version: '>= v1.0.0' } } }));
+  if (schematic === undefined) return each;
+  const description = 'Virtual extension which specifies the schematic of the image built with Image Factory.';
+  return [...each, { name: 'schematic', version: schematic, author: 'Image Factory', description, compatibility: { talos: { version: '>= 1.0.0' } } }];
 }
 
 function cluster(node: Node): Fact[] {
@@ -69,9 +77,11 @@ function cluster(node: Node): Fact[] {
     namespace: 'network', type: 'HostnameStatuses.net.talos.dev', id: 'hostname', owner: 'network.HostnameSpecController', spec: { hostname: node.hostname, domainname: '' },
   }];
   const network = (type: string, id: string, owner: string, spec: unknown): Fact => ({ namespace: 'network', type, id, owner, spec });
-  const servers = config === undefined || config.timeServers.length === 0 ? ['time.cloudflare.com'] : config.timeServers;
+  const platform = platformNetwork(node.meta, node.mac);
+  const servers = [config?.timeServers ?? [], platform.timeServers, ['time.cloudflare.com']].find((list) => list.length > 0);
+  const nameservers = [config?.nameservers ?? [], platform.nameservers].find((list) => list.length > 0) ?? [];
   facts.push(network('TimeServerStatuses.net.talos.dev', 'timeservers', 'network.TimeServerSpecController', { timeServers: servers }));
-  facts.push(network('ResolverStatuses.net.talos.dev', 'resolvers', 'network.ResolverSpecController', { dnsServers: config?.nameservers ?? [], searchDomains: [] }));
+  facts.push(network('ResolverStatuses.net.talos.dev', 'resolvers', 'network.ResolverSpecController', { dnsServers: nameservers, searchDomains: [] }));
   if (!config) return facts;
   const document = (id: string, text: string): Fact => ({ namespace: 'config', type: 'MachineConfigs.config.talos.dev', id, owner: '', spec: text, proto: pack('MachineConfigSpec', { yaml_marshalled: Buffer.from(text) }) });
   facts.push(document('persistent', node.persisted ?? config.text), document('v1alpha1', config.text), {

@@ -37,6 +37,12 @@ export function runService(services: Services, id: string, pid: number): void {
   services.note(id, 'Running', STARTED[id]?.(pid) ?? `Started task ${id} (PID ${pid}) for container ${id}`);
 }
 
+/** Starts an extension's service. Talos looks after no health of these (siderolabs/talos:internal/app/machined/pkg/system/services/extension.go). */
+export function startExtension(services: Services, name: string, pid: number): void {
+  prepareService(services, `ext-${name}`);
+  runService(services, `ext-${name}`, pid);
+}
+
 /** Starts a service that needs nothing real behind it, healthy at once. */
 export function startService(services: Services, id: string, pid: number): void {
   prepareService(services, id);
