@@ -9,9 +9,8 @@ const YEAR = 365;
 
 /**
  * Writes the API server's certificates and encryption config and gives its flags, as Talos sets them
- * (siderolabs/talos:internal/app/machined/pkg/controllers/k8s/control_plane_static_pod.go), with these differences, all of which
- * a loopback address or the missing controller manager force: no endpoint reconciler (loopback endpoints are invalid), no
- * ServiceAccount admission (nobody makes service accounts or signs tokens), no audit log, short intervals.
+ * (siderolabs/talos:internal/app/machined/pkg/controllers/k8s/control_plane_static_pod.go), with these differences: no endpoint
+ * reconciler (loopback endpoints are invalid), no audit log, short intervals.
  */
 export async function apiServerFlags(material: ControlPlaneMaterial, etcd: Etcd, folder: string): Promise<string[]> {
   const pki = join(folder, 'pki');
@@ -38,7 +37,6 @@ export async function apiServerFlags(material: ControlPlaneMaterial, etcd: Etcd,
     'api-audiences': material.endpoint,
     'authorization-mode': 'Node,RBAC',
     'enable-admission-plugins': 'NodeRestriction',
-    'disable-admission-plugins': 'ServiceAccount',
     'enable-bootstrap-token-auth': 'true',
     'encryption-provider-config': await writeSecret(pki, 'encryptionconfig.yaml', encryptionConfig(material)),
     'client-ca-file': await writeSecret(pki, 'ca.crt', kubernetesCa.crt),

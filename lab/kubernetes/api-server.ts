@@ -1,26 +1,24 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startGuarded, type LabProcess } from '../guard.ts';
 import { apiServerFlags } from './api-server-flags.ts';
 import { writeBootstrapObjects } from './bootstrap-objects.ts';
 import { kubeClient, type KubeClient } from './client.ts';
 import type { Etcd } from './etcd.ts';
+import { keepRunning } from './kept-program.ts';
 import { adminPair } from './kubeconfig.ts';
-import { watchNodeHealth } from './node-lifecycle.ts';
 import { programPath } from './pki-folder.ts';
 import { pause } from './secure-client.ts';
 import type { ControlPlaneMaterial } from './types.ts';
 
-/** `folder` is scratch for certificates and the log. `nodeGraceMs` is the node lifecycle's, for tests. */
+/** `folder` is scratch for certificates and the log. */
 export type ApiServerOptions = {
   readonly material: ControlPlaneMaterial;
   readonly etcd: Etcd;
   readonly folder: string;
   readonly programs: ReadonlyMap<string, string>;
-  readonly nodeGraceMs?: number;
 };
 
-/** A running kube-apiserver with the small part of a controller manager that the lab has. */
+/** A running kube-apiserver. */
 export type ApiServer = {
   /** The pid of the program now; it changes when the API server had to be started again. */
   pid(): number | undefined;
@@ -33,9 +31,6 @@ export type ApiServer = {
   stop(): Promise<void>;
   kill(): Promise<void>;
 };
-
-/** Between two starts of an API server that ended by itself, as a static pod's restart. */
-const RESTART_MS = 1_000;
 
 /**
  * Starts real kube-apiserver on material.address:6443 over a member of etcd, with the config's own CAs, keys and encryption.
@@ -50,32 +45,15 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const client = kubeClient({ url, ca: material.kubernetesCa.crt, ...await adminPair(material) });
   const log = join(folder, 'kube-apiserver.log');
   const ended = new AbortController();
-  let current: LabProcess | undefined;
-  const keepRunning = async (): Promise<void> => {
-    await Promise.race([etcd.ready, aborted(ended.signal)]);
-    while (!ended.signal.aborted) {
-      current = await startGuarded({ program, args, log, env: { HOME: folder, PATH: '/usr/bin:/bin' } });
-      if (ended.signal.aborted) await current.kill();
-      await current.exited;
-      current = undefined;
-      await pause(RESTART_MS, ended.signal);
-    }
-  };
-  const running = keepRunning().catch(() => ended.abort());
+  const kept = keepRunning({ program, args, log, env: { HOME: folder, PATH: '/usr/bin:/bin' } }, etcd.ready);
   const ready = untilReady(client, material, ended.signal, log);
   ready.catch(() => {});
-  void ready.then(() => watchNodeHealth({ client, signal: ended.signal, graceMs: options.nodeGraceMs })).catch(() => {});
   const end = (how: 'stop' | 'kill') => async (): Promise<void> => {
     ended.abort();
-    await current?.[how]();
-    await running;
+    await kept.end(how);
     client.close();
   };
-  return { pid: () => current?.pid, url, ready, client, log, stop: end('stop'), kill: end('kill') };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  return { pid: () => kept.pid(), url, ready, client, log, stop: end('stop'), kill: end('kill') };
 }
 
 async function untilReady(client: KubeClient, material: ControlPlaneMaterial, ended: AbortSignal, log: string): Promise<void> {

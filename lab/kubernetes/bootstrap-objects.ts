@@ -6,8 +6,7 @@ const BOOTSTRAPPERS = { kind: 'Group', name: 'system:bootstrappers:nodes', apiGr
 
 /**
  * Writes what Talos writes at bootstrap (siderolabs/talos:internal/app/machined/pkg/controllers/k8s/internal/k8stemplates): the
- * bootstrap token as a Secret and the bindings of its group. One thing is the lab's: a real kubelet trades the token for a client
- * certificate, which the controller manager signs; there is none here, so the token's group may keep its Nodes and Leases itself.
+ * bootstrap token as a Secret and the bindings with which kubelets trade it for client certificates of their own.
  */
 export async function writeBootstrapObjects(client: KubeClient, material: ControlPlaneMaterial): Promise<void> {
   const [id = '', secret = ''] = material.bootstrapToken.split('.');
@@ -18,19 +17,12 @@ export async function writeBootstrapObjects(client: KubeClient, material: Contro
   });
   await bind(client, 'system-bootstrap-node-bootstrapper', 'system:node-bootstrapper');
   await bind(client, 'system-bootstrap-approve-node-client-csr', 'system:certificates.k8s.io:certificatesigningrequests:nodeclient');
-  await createIfMissing(client, `${RBAC}/clusterroles`, {
-    apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'kubelet-stand-in' },
-    rules: [
-      { apiGroups: [''], resources: ['nodes', 'nodes/status'], verbs: ['get', 'create', 'patch', 'update'] },
-      { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch', 'update'] },
-    ],
-  });
-  await bind(client, 'kubelet-stand-in', 'kubelet-stand-in');
+  await bind(client, 'system-bootstrap-node-renewal', 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', { ...BOOTSTRAPPERS, name: 'system:nodes' });
 }
 
-async function bind(client: KubeClient, name: string, role: string): Promise<void> {
+async function bind(client: KubeClient, name: string, role: string, subject: object = BOOTSTRAPPERS): Promise<void> {
   await createIfMissing(client, `${RBAC}/clusterrolebindings`, {
-    apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name }, subjects: [BOOTSTRAPPERS],
+    apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name }, subjects: [subject],
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
   });
 }

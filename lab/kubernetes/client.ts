@@ -41,7 +41,8 @@ export type KubeClient = {
   create(path: string, body: object): Promise<KubeObject>;
   replace(path: string, body: object): Promise<KubeObject>;
   patch(path: string, body: object, kind?: PatchKind): Promise<KubeObject>;
-  remove(path: string): Promise<void>;
+  /** `options` are DeleteOptions. */
+  remove(path: string, options?: object): Promise<void>;
   /** Events from a resource version on, until the server or the signal ends it. */
   watch(path: string, resourceVersion: string, signal: AbortSignal): AsyncGenerator<WatchEvent>;
   /** The text of any path, such as `/readyz`. */
@@ -76,7 +77,7 @@ export function kubeClient(access: Access): KubeClient {
     create: (path, body) => json('POST', path, body),
     replace: (path, body) => json('PUT', path, body),
     patch: (path, body, kind = 'merge') => json('PATCH', path, body, `application/${kind}-patch+json`),
-    remove: async (path) => void await text('DELETE', path),
+    remove: async (path, options) => void await text('DELETE', path, options),
     watch,
     text: (path) => text('GET', path),
     close: () => client.close(),

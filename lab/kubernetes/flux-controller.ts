@@ -1,50 +1,52 @@
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { startGuarded } from '../guard.ts';
 import type { RunningController } from './controllers.ts';
 import { kubeconfig } from './kubeconfig.ts';
-import { issue } from './pki.ts';
 import { programPath, writeSecret } from './pki-folder.ts';
-import type { WorkloadsOptions } from './types.ts';
-
-/** One of Flux's controllers as the lab runs it: its program and service account are called by `name`. */
-export type FluxController = { readonly name: string; readonly healthPort: number; readonly metricsPort: number };
+import type { ProgramStart } from './pods/programs.ts';
 
 /** Flags that only make sense in a Pod: replaced by the lab's own. */
 const POD_FLAGS = ['--events-addr', '--enable-leader-election', '--metrics-addr', '--health-addr', '--log-level', '--log-encoding'];
 
 /**
- * Runs a real controller of Flux with its Deployment's arguments, as its own service account: a client certificate with that
- * user name, so that Flux's own RBAC decides. It listens on the node's address. Dependencies that are not ready are asked again
- * every second instead of every 30 s, unless the Deployment says otherwise. Nothing of this machine's home or keys is in its
- * environment. Throws E_NO_PROGRAM.
+ * Runs a real controller of Flux with its container's arguments, as its pod's service account, so that Flux's own RBAC decides.
+ * In a cluster each has a Pod's address of its own; here they share a node's, so each takes free ports of it. Dependencies that are
+ * not ready are asked again every second instead of every 30 s, unless the Deployment says otherwise. Nothing of this machine's
+ * home or keys is in its environment. Throws E_NO_PROGRAM.
  */
-export async function startFluxController(of: FluxController, options: WorkloadsOptions & { readonly args: readonly string[] }): Promise<RunningController> {
-  const { material, address } = options;
-  const folder = join(options.folder, of.name);
+export async function startFluxController(name: string, start: ProgramStart): Promise<RunningController> {
+  const { access, address, folder } = start;
   const home = join(folder, 'home');
   await mkdir(home, { recursive: true, mode: 0o700 });
-  const pair = await issue(material.kubernetesCa, {
-    commonName: `system:serviceaccount:flux-system:${of.name}`, organization: 'system:serviceaccounts', usages: ['client'], days: 365,
-  });
-  const config = kubeconfig({ cluster: material.clusterName, endpoint: material.endpoint, ca: material.kubernetesCa.crt, user: of.name, pair });
-  const kept = options.args.filter((arg) => !POD_FLAGS.includes(arg.split('=')[0] ?? '') && !arg.includes('$('));
+  const config = kubeconfig({ cluster: 'cluster', endpoint: access.endpoint, ca: access.caCrt, user: name, tokenFile: access.tokenFile });
+  const [health, metrics] = await freePorts(address);
+  const kept = start.args.filter((arg) => !POD_FLAGS.includes(arg.split('=')[0] ?? '') && !arg.includes('$('));
   const program = await startGuarded({
-    program: programPath(options.programs, of.name),
+    program: programPath(start.programs, name),
     args: [
       ...(kept.some((arg) => arg.startsWith('--requeue-dependency')) ? [] : ['--requeue-dependency=1s']), ...kept,
-      '--log-level=info', '--log-encoding=json', '--enable-leader-election=false',
-      `--metrics-addr=${address}:${of.metricsPort}`, `--health-addr=${address}:${of.healthPort}`,
+      '--log-level=info', '--log-encoding=json', '--enable-leader-election=false', `--metrics-addr=${address}:${metrics}`, `--health-addr=${address}:${health}`,
     ],
-    log: join(options.folder, `${of.name}.log`),
+    log: join(folder, `${name}.log`),
     cwd: home,
-    env: {
-      PATH: '/usr/bin:/bin', HOME: home, TMPDIR: home, RUNTIME_NAMESPACE: 'flux-system', ...options.env,
-      KUBECONFIG: await writeSecret(folder, 'kubeconfig', config),
-    },
+    env: { PATH: start.path, HOME: home, TMPDIR: home, RUNTIME_NAMESPACE: 'flux-system', KUBECONFIG: await writeSecret(folder, 'kubeconfig', config) },
   });
-  return { ready: () => answersOk(address, of.healthPort, '/readyz'), exited: program.exited, stop: () => program.stop(), kill: () => program.kill() };
+  return { ready: () => answersOk(address, health, '/readyz'), exited: program.exited, stop: () => program.stop(), kill: () => program.kill() };
+}
+
+async function freePorts(address: string): Promise<readonly [number, number]> {
+  const servers = [createServer(), createServer()];
+  const ports = await Promise.all(servers.map(async (server) => {
+    server.listen(0, address);
+    await once(server, 'listening');
+    return (server.address() as { port: number }).port;
+  }));
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return [ports[0]!, ports[1]!];
 }
 
 function answersOk(host: string, port: number, path: string): Promise<boolean> {

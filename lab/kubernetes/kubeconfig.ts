@@ -19,15 +19,15 @@ export function adminPair(material: Pick<ControlPlaneMaterial, 'kubernetesCa'>):
   return issue(material.kubernetesCa, { commonName: 'admin', organization: 'system:masters', usages: ['client'], days: ADMIN_DAYS });
 }
 
-/** A kubeconfig with one cluster, one user with a client certificate, and one context. */
-export function kubeconfig(of: { cluster: string; endpoint: string; ca: string; user: string; pair: KeyPair }): string {
+/** A kubeconfig with one cluster, one user with a client certificate or the file of a token, and one context. */
+export function kubeconfig(of: { cluster: string; endpoint: string; ca: string; user: string } & ({ pair: KeyPair } | { tokenFile: string })): string {
   const name = `${of.user}@${of.cluster}`;
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: of.cluster, cluster: { server: of.endpoint, 'certificate-authority-data': base64(of.ca) } }],
-    users: [{ name, user: { 'client-certificate-data': base64(of.pair.crt), 'client-key-data': base64(of.pair.key) } }],
+    users: [{ name, user: 'pair' in of ? { 'client-certificate-data': base64(of.pair.crt), 'client-key-data': base64(of.pair.key) } : { tokenFile: of.tokenFile } }],
     contexts: [{ name, context: { cluster: of.cluster, namespace: 'default', user: name } }],
     'current-context': name,
   }, { lineWidth: 0 });

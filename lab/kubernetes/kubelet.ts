@@ -1,24 +1,35 @@
 import { randomUUID } from 'node:crypto';
-import { createIfMissing, kubeClient, type KubeClient } from './client.ts';
+import { eitherSignal } from '../../lib/signals.ts';
+import { createIfMissing, kubeClient, type KubeClient, type KubeObject } from './client.ts';
+import { nodeCertificate } from './node-certificate.ts';
 import { nodeLabels, nodeObject, nodeStatus, type BootIdentity } from './node-object.ts';
+import type { Pod } from './pods/pod-object.ts';
+import type { PodVolumes } from './pods/pod-life.ts';
+import { runPods, type Pods } from './pods/pods.ts';
 import { pause } from './secure-client.ts';
 import type { KubeletMaterial } from './types.ts';
-import { eitherSignal } from '../../lib/signals.ts';
 
-/** `bootId` and `machineId` are shown in nodeInfo (fresh ones unless told); the signal ends the kubelet as stop() does. */
+/** `bootId` and `machineId` are shown in nodeInfo (fresh ones unless told); the signal ends the kubelet, as end() does. */
 export type KubeletOptions = {
   readonly material: KubeletMaterial;
+  /** Scratch for what the pods run. */
+  readonly folder: string;
+  /** `/var/lib/kubelet` on the card: outlives a reboot. */
+  readonly stateFolder: string;
+  readonly programs: ReadonlyMap<string, string>;
   readonly bootId?: string;
   readonly machineId?: string;
   readonly signal?: AbortSignal;
+  /** Where git and ssh are found; the usual folders unless told. */
+  readonly path?: string;
 };
 
 /** The kubelet stand-in of one board. */
 export type Kubelet = {
   /** True once the Node is registered and was posted Ready by this kubelet. */
   registered(): boolean;
-  /** Ends the heartbeats at once, as a power cut: the Node stays, and goes NotReady when its Lease runs out. */
-  stop(): Promise<void>;
+  /** Ends the heartbeats at once and all that the pods run: the Node stays, and goes NotReady when its Lease runs out. */
+  end(how: 'stop' | 'kill'): Promise<void>;
 };
 
 /** A kubelet renews its Lease every 10 s, posts its status every 5 min, and tries again often while it cannot. */
@@ -27,56 +38,85 @@ const STATUS_MS = 300_000;
 const RETRY_MS = 250;
 const LOST_MS = 1_000;
 const LEASE_SECONDS = 40;
+const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
+
+const NO_VOLUMES: PodVolumes = { mount: async () => undefined, unmount: async () => {} };
+
+type Session = { readonly client: KubeClient; readonly pods: Pods };
 
 /**
- * Starts the stand-in: registers the Node with the bootstrap token, posts Ready, renews the Lease; tries without end while the
- * API server is not there. It runs no pods (workloads.ts tells what runs for real). A real kubelet would trade the token for
- * its own certificate; see bootstrap-objects.ts. As a real one it registers once in its life: a Node that is deleted comes back
- * only with the next start. Never throws.
+ * Starts the stand-in: trades the bootstrap token for a certificate of its own, registers the Node, posts Ready, renews the Lease,
+ * and lives the lives of its pods (pods/pods.ts); tries without end while the API server is not there. As a real one it registers
+ * once in its life: a Node that is deleted comes back only with the next start. Never throws.
  */
 export function startKubelet(options: KubeletOptions): Kubelet {
   const { material } = options;
   const identity: BootIdentity = { bootId: options.bootId ?? randomUUID(), machineId: options.machineId ?? randomUUID().replaceAll('-', '') };
-  const client = kubeClient({ url: new URL(material.endpoint).origin, ca: material.caCrt, token: material.bootstrapToken });
   const ended = new AbortController();
   const signal = options.signal === undefined ? ended.signal : eitherSignal(ended.signal, options.signal);
+  const since = new Date().toISOString();
+  let session: Session | undefined;
   let registered = false;
-  signal.addEventListener('abort', () => client.close(), { once: true });
+  const begin = async (): Promise<Session> => {
+    const pair = await nodeCertificate(material, `${options.stateFolder}/pki`, signal);
+    const client = kubeClient({ url: new URL(material.endpoint).origin, ca: material.caCrt, ...pair });
+    try {
+      await register(client, material);
+      await postStatus(client, material, identity, since, true);
+      signal.throwIfAborted();
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    return { client, pods: runPods({
+      client, signal, endpoint: material.endpoint, caCrt: material.caCrt, folder: options.folder, address: material.address, bootId: identity.bootId,
+      programs: options.programs, path: options.path ?? DEFAULT_PATH, volumes: NO_VOLUMES, podIp: podAddresses(client, material.nodeName),
+    }, material.nodeName) };
+  };
   const run = async (): Promise<void> => {
-    const since = new Date().toISOString();
-    let posted = 0;
-    while (!signal.aborted) {
-      const beat = await heartbeat({ client, material, identity, since, first: !registered, post: Date.now() - posted > STATUS_MS }).catch(() => 'failed' as const);
-      if (signal.aborted) return;
+    while (!signal.aborted && !session) {
+      session = await begin().catch(() => undefined);
+      if (!session) await pause(RETRY_MS, signal);
+    }
+    registered = session !== undefined;
+    let posted = Date.now();
+    while (session && await pause(posted === 0 ? LOST_MS : LEASE_MS, signal)) {
+      const beat = await heartbeat(session.client, material, identity, since, Date.now() - posted > STATUS_MS).catch(() => 'lost' as const);
       if (beat === 'posted') posted = Date.now();
-      if (beat !== 'failed') registered = true;
       if (beat === 'lost') posted = 0;
-      await pause(beat === 'failed' || beat === 'lost' ? (registered ? LOST_MS : RETRY_MS) : LEASE_MS, signal);
     }
   };
   const running = run();
-  return { registered: () => registered, stop: async () => { ended.abort(); await running; } };
+  return {
+    registered: () => registered,
+    end: async (how) => {
+      ended.abort();
+      await running;
+      session?.client.close();
+      await session?.pods.end(how);
+    },
+  };
 }
 
-type Beat = 'posted' | 'beaten' | 'lost' | 'failed';
+async function register(client: KubeClient, material: KubeletMaterial): Promise<void> {
+  await createIfMissing(client, '/api/v1/nodes', nodeObject(material));
+  await client.patch(`/api/v1/nodes/${material.nodeName}`, nodeLabels(material));
+}
 
-/** One heartbeat: `first` registers, `post` writes the whole status. `lost`: someone marked the Node not Ready. */
-async function heartbeat(of: {
-  client: KubeClient; material: KubeletMaterial; identity: BootIdentity; since: string; first: boolean; post: boolean;
-}): Promise<Beat> {
-  const { client, material } = of;
-  const path = `/api/v1/nodes/${material.nodeName}`;
-  if (of.first) {
-    await createIfMissing(client, '/api/v1/nodes', nodeObject(material));
-    await client.patch(path, nodeLabels(material));
-  }
-  if (of.post) {
-    await client.patch(`${path}/status`, nodeStatus(material, of.identity, new Date().toISOString(), of.since), 'strategic-merge');
-    await renewLease(client, material.nodeName);
+async function postStatus(client: KubeClient, material: KubeletMaterial, identity: BootIdentity, since: string, first: boolean): Promise<void> {
+  const status = nodeStatus(material, identity, new Date().toISOString(), since, first);
+  await client.patch(`/api/v1/nodes/${material.nodeName}/status`, status, 'strategic-merge');
+  await renewLease(client, material.nodeName);
+}
+
+/** One heartbeat; `post` writes the whole status. `lost`: someone marked the Node not Ready. */
+async function heartbeat(client: KubeClient, material: KubeletMaterial, identity: BootIdentity, since: string, post: boolean): Promise<'posted' | 'beaten' | 'lost'> {
+  if (post) {
+    await postStatus(client, material, identity, since, false);
     return 'posted';
   }
   await renewLease(client, material.nodeName);
-  const node = await client.get<{ status?: { conditions?: { type: string; status: string }[] } }>(path);
+  const node = await client.get<{ status?: { conditions?: { type: string; status: string }[] } }>(`/api/v1/nodes/${material.nodeName}`);
   const ready = node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
   return ready ? 'beaten' : 'lost';
 }
@@ -88,4 +128,17 @@ async function renewLease(client: KubeClient, name: string): Promise<void> {
   const spec = { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime };
   await createIfMissing(client, leases, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace: 'kube-node-lease' }, spec });
   await client.patch(`${leases}/${name}`, { spec });
+}
+
+/** Gives each pod an address of the node's range, once the cluster has given the node one. */
+function podAddresses(client: KubeClient, nodeName: string): (pod: Pod) => Promise<string | undefined> {
+  const given = new Map<string | undefined, string>();
+  let range: string | undefined;
+  return async ({ metadata: { uid } }) => {
+    range ??= (await client.get<KubeObject & { spec?: { podCIDR?: string } }>(`/api/v1/nodes/${nodeName}`).catch(() => undefined))?.spec?.podCIDR;
+    if (range === undefined) return undefined;
+    const address = given.get(uid) ?? range.replace(/\d+\/\d+$/, String(2 + (given.size % 250)));
+    given.set(uid, address);
+    return address;
+  };
 }

@@ -9,7 +9,10 @@ const ALLOCATABLE = { ...CAPACITY, cpu: '3950m', memory: `${7_996_520 - 512 * KI
 /** What changes with a boot of the board: shown in nodeInfo. */
 export type BootIdentity = { readonly bootId: string; readonly machineId: string };
 
-/** The Node object as Talos's kubelet registers it: labels, the control plane's label and taint, no status. */
+/**
+ * The Node object as Talos's kubelet registers it: labels, the control plane's taint, no status. A kubelet may not give itself the
+ * label node-role.kubernetes.io/control-plane: the control plane does.
+ */
 export function nodeObject(material: KubeletMaterial): object {
   const controlPlane = material.role === 'control plane';
   const labels = {
@@ -18,11 +21,12 @@ export function nodeObject(material: KubeletMaterial): object {
     'kubernetes.io/arch': 'arm64',
     'kubernetes.io/hostname': material.nodeName,
     'kubernetes.io/os': 'linux',
-    ...(controlPlane ? { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' } : {}),
+    ...(controlPlane ? { 'node.kubernetes.io/exclude-from-external-load-balancers': '' } : {}),
     ...material.labels,
   };
   const taints = controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [];
-  return { apiVersion: 'v1', kind: 'Node', metadata: { name: material.nodeName, labels }, spec: { taints } };
+  const annotations = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name: material.nodeName, labels, annotations }, spec: { taints } };
 }
 
 /** The labels alone, to be set again on a node that registered before. */
@@ -31,8 +35,8 @@ export function nodeLabels(material: KubeletMaterial): object {
   return { metadata: { labels: metadata.labels } };
 }
 
-/** The status a healthy kubelet posts; `now` and `since` are ISO times of this heartbeat and of becoming Ready. */
-export function nodeStatus(material: KubeletMaterial, identity: BootIdentity, now: string, since: string): object {
+/** The status a healthy kubelet posts; `now` and `since` are ISO times of this heartbeat and of becoming Ready. At `first` it has nothing mounted. */
+export function nodeStatus(material: KubeletMaterial, identity: BootIdentity, now: string, since: string, first: boolean): object {
   const condition = (type: string, status: string, reason: string, message: string): object =>
     ({ type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime: since });
   return {
@@ -40,6 +44,7 @@ export function nodeStatus(material: KubeletMaterial, identity: BootIdentity, no
       addresses: [{ type: 'InternalIP', address: material.address }, { type: 'Hostname', address: material.nodeName }],
       capacity: CAPACITY,
       allocatable: ALLOCATABLE,
+      ...(first ? { volumesInUse: [] } : {}),
       conditions: [
         condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
         condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),

@@ -9,7 +9,8 @@ export type Access = {
   readonly ca: string;
   readonly crt?: string;
   readonly key?: string;
-  readonly token?: string;
+  /** The token, or what gives the newest one. */
+  readonly token?: string | (() => string);
 };
 
 /** One call. `timeoutMs` (10 s unless told) bounds the time without a byte; 0 is for watches, which end by `signal`. */
@@ -46,7 +47,7 @@ export function createSecureClient(access: Access): SecureClient {
       ...(call.signal === undefined ? {} : { signal: call.signal }),
       headers: {
         accept: 'application/json',
-        ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }),
+        ...(access.token === undefined ? {} : { authorization: `Bearer ${typeof access.token === 'string' ? access.token : access.token()}` }),
         ...(body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json', 'content-length': body.length }),
       },
     }, resolve);

@@ -18,6 +18,7 @@ export type ControlPlaneMaterial = {
   /** `cluster.token`, `abcdef.0123456789abcdef`. */
   readonly bootstrapToken: string;
   readonly serviceSubnet: string;
+  readonly podSubnet: string;
   readonly certSans: readonly string[];
 };
 
@@ -33,14 +34,4 @@ export type KubeletMaterial = {
   readonly kubeletVersion: string;
   /** What the Node object shows as osImage; `Talos (v1.11.0)` unless told. */
   readonly osImage?: string;
-};
-
-/** `folder` is scratch; `address` is the loopback address of the node on which the workloads run. */
-export type WorkloadsOptions = {
-  readonly material: Pick<ControlPlaneMaterial, 'clusterName' | 'endpoint' | 'kubernetesCa'>;
-  readonly folder: string;
-  readonly address: string;
-  readonly programs: ReadonlyMap<string, string>;
-  /** Added to the processes' environment; its PATH is where git and ssh are looked for. */
-  readonly env?: Readonly<Record<string, string>>;
 };

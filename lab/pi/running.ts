@@ -123,7 +123,12 @@ export function runMachine(node: Node): Running {
   const kubernetes = async (): Promise<void> => {
     prepareService(node.services, 'kubelet');
     runService(node.services, 'kubelet', 238);
-    kubelet = node.parts.startKubelet({ material: kubeletMaterial(config, node.hostname, node.address), bootId: node.bootId, machineId: machineIdOf(node.identity), signal });
+    const stateFolder = join(await node.parts.card.ephemeralFolder(node.cardPath), 'lib', 'kubelet');
+    if (signal.aborted) return;
+    kubelet = node.parts.startKubelet({
+      material: kubeletMaterial(config, node.hostname, node.address), folder: join(node.folder, 'kubelet'), stateFolder,
+      bootId: node.bootId, machineId: machineIdOf(node.identity), signal,
+    });
     node.services.health('kubelet', true);
     while (!signal.aborted) {
       if (kubelet.registered() !== node.nodeReady) {
@@ -166,7 +171,7 @@ export function runMachine(node: Node): Running {
       stopFollowing();
       api?.apid.close();
       await Promise.all([...servers].map((server) => server.close()));
-      await kubelet?.stop();
+      await kubelet?.end(how);
       await coming;
       await apiServer?.[how]();
       await node.etcd?.[how]();

@@ -63,7 +63,7 @@ export type BoardParts = {
   readonly discovery: Discovery;
   startEtcd(start: Omit<EtcdOptions, 'programs'>): Promise<Etcd>;
   startApiServer(start: Omit<ApiServerOptions, 'programs'>): Promise<ApiServer>;
-  startKubelet(start: KubeletOptions): Kubelet;
+  startKubelet(start: Omit<KubeletOptions, 'programs'>): Kubelet;
 };
 
 /** What a board is and where it stands. `dhcpAddress` is what its MAC gets from the network's DHCP server. */

@@ -1,7 +1,4 @@
-import { join } from 'node:path';
-import type { ApiServer } from '../kubernetes/api-server.ts';
 import type { Etcd } from '../kubernetes/etcd.ts';
-import { startWorkloads, type Workloads } from '../kubernetes/workloads.ts';
 import { createBoardParts } from '../pi/parts.ts';
 import type { BoardParts } from '../pi/types.ts';
 
@@ -11,7 +8,6 @@ export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlyS
 /** Makes the parts. `programs` are absolute paths by name. */
 export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
   const etcds = new Set<Etcd>();
-  let running = false;
   const base = createBoardParts(programs);
   const parts: BoardParts = {
     ...base,
@@ -21,25 +17,8 @@ export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
       void etcd.exited.then(() => etcds.delete(etcd));
       return etcd;
     },
-    startApiServer: async (options) => {
-      const server = await base.startApiServer(options);
-      if (running) return server;
-      running = true;
-      const { material } = options;
-      const workloads = await startWorkloads({ material, folder: join(options.folder, 'workloads'), address: material.address, programs });
-      return withWorkloads(server, workloads, () => { running = false; });
-    },
   };
   return { parts, etcds };
-}
-
-/** The workloads of a cluster run once, beside its first API server, and end with it. */
-function withWorkloads(server: ApiServer, workloads: Workloads, ended: () => void): ApiServer {
-  return {
-    ...server,
-    stop: async () => { await workloads.stop(); ended(); await server.stop(); },
-    kill: async () => { await Promise.all([workloads.kill(), server.kill()]); ended(); },
-  };
 }
 
 /** How etcdctl reaches the members that run, as settings for a shell; empty when none does. */

@@ -11,11 +11,12 @@ import { kubectl } from '../../gitops/kubectl.ts';
 import { observeKustomizations, observeSecretDelivered, reconcileNow } from '../../gitops/kustomizations.ts';
 import { commitFiles, openRepository } from '../../gitops/repository.ts';
 import { waitFor } from '../../lib/conditions.ts';
-import { startWorkloads, type Workloads } from '../../lab/kubernetes/workloads.ts';
+import type { Kubelet } from '../../lab/kubernetes/kubelet.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { startControlPlane, type TestControlPlane } from '../lab/kubernetes/control-plane.ts';
 import { selfMadeMaterial } from '../lab/kubernetes/material.ts';
-import { testHost, toolPrograms } from '../support/host.ts';
+import { startNode } from '../lab/kubernetes/node.ts';
+import { testHost } from '../support/host.ts';
 import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
 
 // The contract: one road from an empty cluster to a reconciled repository, with the real flux, kubectl, sops, git,
@@ -23,7 +24,7 @@ import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
 const CONTROL_PLANE = '127.31.7.4';
 let world: GitWorld;
 let plane: TestControlPlane;
-let workloads: Workloads;
+let worker: Kubelet;
 let kubeconfig: string;
 
 before(async () => {
@@ -32,12 +33,12 @@ before(async () => {
     startControlPlane(await selfMadeMaterial('cp-1', CONTROL_PLANE), testHost(), { kind: 'new' }),
   ]);
   kubeconfig = plane.kubeconfig;
-  workloads = await startWorkloads({ material: plane.material, folder: join(plane.host.scratch, 'workloads'), address: CONTROL_PLANE, programs: toolPrograms() });
+  worker = startNode(plane.material, { name: 'worker-1', address: '127.31.7.6', folder: plane.host.scratch });
 });
 
 after(async () => {
   world?.host.abort.abort();
-  await workloads?.stop();
+  await worker?.end('stop');
   await plane?.stop();
   await world?.close();
 });

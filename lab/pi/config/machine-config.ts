@@ -93,6 +93,7 @@ export function controlPlaneMaterial(config: MachineConfig, nodeName: string, ad
     serviceAccountKey: pem(text(main, 'cluster', 'serviceAccount', 'key')),
     encryption: { ...(secretbox === '' ? {} : { secretbox }), ...(aescbc === '' ? {} : { aescbc }) },
     bootstrapToken: text(main, 'cluster', 'token'), serviceSubnet: String(list(main, 'cluster', 'network', 'serviceSubnets')[0] ?? '10.96.0.0/12'),
+    podSubnet: String(list(main, 'cluster', 'network', 'podSubnets')[0] ?? '10.244.0.0/16'),
     certSans: [...list(main, 'cluster', 'apiServer', 'certSANs').map(String), ...config.certSans],
   };
 }

@@ -4,21 +4,22 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startEtcd, type Etcd } from '../../../lab/kubernetes/etcd.ts';
-import { startKubelet } from '../../../lab/kubernetes/kubelet.ts';
 import { FirstlightError } from '../../../lib/errors.ts';
 import { toolPrograms } from '../../support/host.ts';
 import { eventually, startControlPlane, testHost } from './control-plane.ts';
-import { kubeletOf, selfMadeMaterial } from './material.ts';
+import { selfMadeMaterial } from './material.ts';
+import { startNode } from './node.ts';
 
 const ADDRESS = '127.61.1.11';
 
 test('nodes register with the bootstrap token, show as Ready, and go NotReady after a power cut', async (t) => {
   const material = await selfMadeMaterial('cp-1', ADDRESS);
   // The kubelets start before there is an API server, as boards do.
-  const control = startKubelet({ material: kubeletOf(material, 'cp-1', ADDRESS, 'control plane') });
-  const worker = startKubelet({ material: kubeletOf(material, 'worker-1', '127.61.1.21', 'worker') });
-  t.after(() => Promise.all([control.stop(), worker.stop()]));
-  const cp = await startControlPlane(material, testHost(), { kind: 'new' }, 'cp', 1_500);
+  const host = testHost();
+  const control = startNode(material, { name: 'cp-1', address: ADDRESS, role: 'control plane', folder: host.scratch });
+  const worker = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch });
+  t.after(() => Promise.all([control.end('kill'), worker.end('kill')]));
+  const cp = await startControlPlane(material, host, { kind: 'new' }, 'cp', 2_000);
   t.after(() => cp.stop());
   await eventually(cp.host, 'two nodes are registered', async () => control.registered() && worker.registered());
   await eventually(cp.host, 'no node has the not-ready taint', async () => !(await cp.kubectl('get', 'nodes', '-o', 'yaml')).includes('not-ready'));
@@ -31,10 +32,10 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
     program: 'kubectl', args: ['--server', material.endpoint, '--insecure-skip-tls-verify', '--token', material.bootstrapToken, 'get', 'secrets', '-A'], env: { KUBECONFIG: '/dev/null' },
   }), /forbidden/i);
 
-  await worker.stop();
+  await worker.end('kill');
   await eventually(cp.host, 'worker-1 is NotReady', async () => /worker-1 +NotReady/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
-  const back = startKubelet({ material: kubeletOf(material, 'worker-1', '127.61.1.21', 'worker') });
-  t.after(() => back.stop());
+  const back = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch });
+  t.after(() => back.end('kill'));
   await eventually(cp.host, 'worker-1 is Ready again', async () => /worker-1 +Ready/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
 });
 

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startApiServer, type ApiServer } from '../../../lab/kubernetes/api-server.ts';
+import type { ApiServer } from '../../../lab/kubernetes/api-server.ts';
+import { startControlPlane as startPlane } from '../../../lab/kubernetes/control-plane.ts';
 import { startEtcd, type Etcd, type EtcdStart } from '../../../lab/kubernetes/etcd.ts';
 import { adminKubeconfig } from '../../../lab/kubernetes/kubeconfig.ts';
 import type { ControlPlaneMaterial } from '../../../lab/kubernetes/types.ts';
@@ -20,13 +21,13 @@ export type TestControlPlane = {
   stop(): Promise<void>;
 };
 
-/** Starts etcd and the API server and waits until they are ready. `folder` names the data below the host's scratch. */
+/** Starts etcd, the API server and its controllers, and waits until the first two are ready. `folder` names the data below the host's scratch. */
 export async function startControlPlane(material: ControlPlaneMaterial, host: TestHost, initial: EtcdStart, folder = 'cp', nodeGraceMs?: number): Promise<TestControlPlane> {
   const base = join(host.scratch, folder);
   mkdirSync(base, { recursive: true });
   const programs = toolPrograms();
   const etcd = await startEtcd({ material, dataFolder: join(base, 'data'), folder: join(base, 'etcd'), programs, initial });
-  const api = await startApiServer({ material, etcd, folder: join(base, 'api'), programs, ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }) });
+  const api = await startPlane({ material, etcd, folder: join(base, 'api'), programs, ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }) });
   const cutPower = async (): Promise<void> => { await Promise.all([etcd.kill(), api.kill()]); };
   try {
     await api.ready;

@@ -5,11 +5,11 @@ import { test } from 'node:test';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { stringify } from 'yaml';
 import type { GitRepository } from '../../../lab/kubernetes/git-repository.ts';
-import { startWorkloads } from '../../../lab/kubernetes/workloads.ts';
-import { toolPrograms } from '../../support/host.ts';
+import { commandLines } from '../../support/processes.ts';
 import { eventually, startControlPlane, testHost } from './control-plane.ts';
 import { gitFixture } from './git-fixture.ts';
 import { selfMadeMaterial } from './material.ts';
+import { startNode } from './node.ts';
 
 const REPOSITORY = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/flux-system';
 
@@ -19,8 +19,8 @@ test('flux install finds its controllers running, and they reconcile a repositor
   const git = await gitFixture(host.scratch, '127.61.4.30');
   t.after(() => git.host.close());
   const cp = await startControlPlane(material, host, { kind: 'new' });
-  const workloads = await startWorkloads({ material, folder: join(host.scratch, 'workloads'), address: '127.61.4.21', programs: toolPrograms() });
-  t.after(async () => { await workloads.stop(); await cp.stop(); });
+  const worker = startNode(material, { name: 'worker-1', address: '127.61.4.21', folder: host.scratch });
+  t.after(async () => { await worker.end('stop'); await cp.stop(); });
 
   const components = '--components=source-controller,kustomize-controller,helm-controller';
   await host.run({ program: 'flux', args: ['--kubeconfig', cp.kubeconfig, 'install', components, '--timeout=60s'], timeoutMs: 90_000 });
@@ -72,7 +72,7 @@ test('flux install finds its controllers running, and they reconcile a repositor
   await eventually(host, 'the source refuses a strange host', ready, /^False GitOperationFailed .*verification failed/);
 
   await cp.kubectl('-n', 'flux-system', 'scale', 'deployment/kustomize-controller', '--replicas=0');
-  await eventually(host, 'the controller is gone', async () => await fetch('http://127.61.4.21:9440/healthz').then(() => false, () => true));
+  await eventually(host, 'the controller is gone', async () => [...commandLines().values()].every((line) => !(line.includes('kustomize-controller ') && line.includes('127.61.4.21'))));
 });
 
 function secretsFile(folder: string, git: { identity: string; knownHosts: string }, identity: string): string {

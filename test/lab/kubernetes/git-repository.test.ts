@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { durationMs, failedStatus, refOf, SourceFailure, storedStatus, type GitRepository } from '../../../lab/kubernetes/git-repository.ts';
-import { runningStatus } from '../../../lab/kubernetes/workload-status.ts';
 
 function repository(spec: object, status: object = {}): GitRepository {
   return {
@@ -39,15 +38,4 @@ test('a status tells the generation and the request it answers, and keeps the ti
   const failed = failedStatus(repository({}, before), new SourceFailure('GitOperationFailed', 'no')) as { status: { conditions: { type: string; lastTransitionTime: string }[] } };
   assert.deepEqual(failed.status.conditions.map((condition) => condition.type), ['Ready', 'FetchFailed']);
   assert.notEqual(failed.status.conditions[0]?.lastTransitionTime, since);
-});
-
-test('a workload that has its status is left alone', () => {
-  const workload = { metadata: { name: 'podinfo', generation: 2 }, spec: { replicas: 2 } };
-  const status = runningStatus('deployments', workload, true) as Record<string, unknown>;
-  assert.deepEqual([status['observedGeneration'], status['readyReplicas'], status['unavailableReplicas']], [2, 2, 0]);
-  assert.equal(runningStatus('deployments', { ...workload, status }, true), undefined);
-  const down = runningStatus('deployments', { ...workload, status }, false) as { readyReplicas: number; conditions: { type: string; status: string }[] };
-  assert.equal(down.readyReplicas, 0);
-  assert.deepEqual(down.conditions.map((condition) => condition.status), ['False', 'True']);
-  assert.equal((runningStatus('daemonsets', { metadata: { name: 'agent' } }, true) as Record<string, unknown>)['numberReady'], 1);
 });

@@ -12,7 +12,7 @@ export async function selfMadeMaterial(nodeName: string, address: string): Promi
   return {
     nodeName, address, clusterName: 'gandalf', endpoint: `https://${address}:6443`, etcdCa, kubernetesCa, aggregatorCa, serviceAccountKey,
     encryption: { secretbox: randomBytes(32).toString('base64') }, bootstrapToken: 'abcdef.0123456789abcdef',
-    serviceSubnet: '10.96.0.0/12', certSans: [address],
+    serviceSubnet: '10.96.0.0/12', podSubnet: '10.244.0.0/16', certSans: [address],
   };
 }
 

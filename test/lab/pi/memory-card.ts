@@ -38,6 +38,6 @@ export function partsWithoutKubernetes(folder: string): BoardParts {
   return {
     card: memoryCards(folder), discovery: createDiscovery(),
     startEtcd: () => Promise.reject(new Error('no etcd here')), startApiServer: () => Promise.reject(new Error('no kube-apiserver here')),
-    startKubelet: () => ({ registered: () => false, stop: async () => {} }),
+    startKubelet: () => ({ registered: () => false, end: async () => {} }),
   };
 }
