@@ -53,10 +53,9 @@ export async function ensureStorage(host: Host, nas: Nas, credentials: StorageCr
 export function compare(nas: Pick<Nas, 'luns' | 'volume'>, contents: NasContents, claimant: Claimant): readonly StorageFinding[] {
   return nas.luns.flatMap((declared) => {
     const found = match(contents, declared);
-    return [
-      ...lunFindings(nas, contents, declared, found.lun, claimant.cluster), ...targetFindings(contents, declared, found, claimant),
-      ...maskingFindings(contents, declared, found, claimant),
-    ];
+    const onLun = lunFindings(nas, contents, declared, found.lun, claimant.cluster);
+    if (onLun.some((each) => each.kind === 'uuid absent')) return onLun;
+    return [...onLun, ...targetFindings(contents, declared, found, claimant), ...maskingFindings(contents, declared, found, claimant)];
   });
 }
 

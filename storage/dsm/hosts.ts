@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FirstlightError } from '../../lib/errors.ts';
 import { dsmProblem } from './errors.ts';
 import type { Dsm } from './session.ts';
 
@@ -23,11 +24,16 @@ const compoundShape = z.looseObject({
   result: z.array(z.looseObject({ success: z.boolean().optional(), error: z.looseObject({ code: z.number() }).optional() })).default([]),
 });
 
-/** All hosts; none where this DSM has no such API (DSM 6). Throws `E_DSM_…`. */
+/** All hosts; none where this DSM has no such API (DSM 6) or answers it otherwise: a login that masking refuses still tells. Throws `E_DSM_…`. */
 export async function listHosts(dsm: Dsm): Promise<readonly DsmHost[]> {
   if (!dsm.has(API)) return [];
-  const data = await dsm.call(API, 'list', { additional: ['acls'] }, z.looseObject({ hosts: z.array(hostShape).default([]) }));
-  return data.hosts;
+  try {
+    const data = await dsm.call(API, 'list', { additional: ['acls'] }, z.looseObject({ hosts: z.array(hostShape).default([]) }));
+    return data.hosts;
+  } catch (error) {
+    if (error instanceof FirstlightError && /^E_DSM_(NO_METHOD|VERSION|REQUEST|ANSWER)$/.test(error.code)) return [];
+    throw error;
+  }
 }
 
 /** Adds one initiator to a host. The caller looks afterwards what became of it. Throws `E_DSM_…`. */

@@ -6,19 +6,13 @@ import { DESK_INITIATOR } from '../../storage/findings.ts';
 import { proveStorage } from '../../storage/look.ts';
 import { firstDisk, withTarget } from '../../storage/iscsi/prove.ts';
 import { readBlocks, writeBlocks } from '../../lib/iscsi/scsi.ts';
-import { byHand, credentials, everyWord, failure, GIB, LUN, openDesk, PASSWORD, SECRET, type Desk, claimant, findingsOf } from './support.ts';
+import { byHand, credentials, everyWord, failure, GIB, LUN, openDesk, PASSWORD, SECRET, type Desk, claimant, findingsOf, writesOf } from './support.ts';
 
 const ADDRESS = '127.21.3.1';
 const disk = { portal: `${ADDRESS}:3260`, iqn: LUN.iqn, initiator: DESK_INITIATOR, user: LUN.user, secret: SECRET };
 
 function kinds(findings: readonly { kind: string }[]): string[] {
   return findings.map((finding) => finding.kind);
-}
-
-async function writesOf(desk: Desk, work: () => Promise<unknown>): Promise<string[]> {
-  const before = desk.lab.requests.length;
-  await work();
-  return desk.lab.requests.slice(before).filter((request) => request.wrote).map((request) => request.method);
 }
 
 test('makes LUN, target, CHAP and mapping, proves them by a login, and writes nothing the second time', async () => {

@@ -59,6 +59,13 @@ export async function failure(promise: Promise<unknown>): Promise<FirstlightErro
   throw new Error('nothing failed');
 }
 
+/** The methods that changed something on the NAS while `work` went on. */
+export async function writesOf(desk: Desk, work: () => Promise<unknown>): Promise<string[]> {
+  const before = desk.lab.requests.length;
+  await work();
+  return desk.lab.requests.slice(before).filter((request) => request.wrote).map((request) => request.method);
+}
+
 /** One call of the DSM API as an owner might do it by hand. */
 export async function byHand(desk: Desk, api: string, method: string, parameters: Record<string, DsmValue>): Promise<Record<string, unknown>> {
   return await withDsm(desk.host, desk.nas, PASSWORD, (dsm) => dsm.call(`SYNO.Core.ISCSI.${api}`, method, parameters, z.record(z.string(), z.unknown())));
