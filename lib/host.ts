@@ -19,8 +19,8 @@ export type Command = {
   readonly program: string;
   readonly args: readonly string[];
   readonly stdin?: string | Uint8Array;
-  /** Added to the host's environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Added to the host's environment; undefined takes a variable out of it. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   /** Milliseconds; 60,000 unless told. A command without a deadline does not exist. */
   readonly timeoutMs?: number;
