@@ -8,7 +8,7 @@ import { createMailbox } from '../wire/mailbox.ts';
 import { pack, seconds, unpack } from '../wire/messages.ts';
 import { status } from '../wire/status.ts';
 import { CLIENT_AUTH, issue } from '../tls.ts';
-import { gzipTar } from './tar.ts';
+import { gzipTar } from '../../tar.ts';
 import type { Service } from './services.ts';
 
 // What the recorded release answers; a built talosctl and machined name no commit.
@@ -67,7 +67,7 @@ export const STATUS_HANDLERS: Handlers = {
   Kubeconfig: async function* (node) {
     if (node.config?.role !== 'control plane') throw status('Unimplemented', 'kubeconfig is only available on control plane nodes');
     const text = await adminKubeconfig(controlPlaneMaterial(node.config, node.hostname, node.address));
-    yield pack('Data', { bytes: gzipTar('kubeconfig', text) });
+    yield pack('Data', { bytes: gzipTar([{ name: 'kubeconfig', data: text, mode: 0o600, seconds: Math.floor(Date.now() / 1000) }]) });
   },
   GenerateClientConfiguration: async function* (node, _call, request) {
     if (node.config?.role !== 'control plane') throw status('FailedPrecondition', "client configuration (talosconfig) can't be generated on worker nodes");

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { stringify } from 'yaml';
-import type { GitRepository } from '../../../lab/kubernetes/git-repository.ts';
+import type { GitRepository } from '../../../lab/kubernetes/source/git-repository.ts';
 import { commandLines } from '../../support/processes.ts';
 import { eventually, startControlPlane, testHost } from './control-plane.ts';
 import { gitFixture } from './git-fixture.ts';
+import { helmPart, OWN_CHARTS } from './helm-part.ts';
 import { selfMadeMaterial } from './material.ts';
 import { startNode } from './node.ts';
 
@@ -56,6 +57,12 @@ test('flux install finds its controllers running, and they reconcile a repositor
   git.commit({ 'clusters/gandalf/shire.yaml': undefined });
   await host.run({ program: 'flux', args: ['--kubeconfig', cp.kubeconfig, 'reconcile', 'kustomization', 'flux-system', '--with-source', '--timeout=60s'] });
   await assert.rejects(cp.kubectl('get', 'configmap', 'shire'), /not found/);
+
+  await t.test('the real helm-controller installs and upgrades what HelmReleases want', async () => {
+    git.commit(OWN_CHARTS);
+    await host.run({ program: 'flux', args: ['--kubeconfig', cp.kubeconfig, 'reconcile', 'source', 'git', 'flux-system', '--timeout=60s'] });
+    await helmPart(cp);
+  });
 
   const ready = async (): Promise<string> => {
     const condition = (await cp.api.client.get<GitRepository>(REPOSITORY)).status?.conditions?.find((one) => one.type === 'Ready');

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { durationMs, failedStatus, refOf, SourceFailure, storedStatus, type GitRepository } from '../../../lab/kubernetes/git-repository.ts';
+import { refOf, type GitRepository } from '../../../lab/kubernetes/source/git-repository.ts';
+import { durationMs, failedStatus, SourceFailure, storedStatus } from '../../../lab/kubernetes/source/status.ts';
 
-function repository(spec: object, status: object = {}): GitRepository {
+function repository(spec: object, status: NonNullable<GitRepository['status']> = {}): GitRepository {
   return {
     metadata: { name: 'flux-system', namespace: 'flux-system', generation: 3, annotations: { 'reconcile.fluxcd.io/requestedAt': 'now' } },
     spec: { url: 'ssh://git@example.test/homelab.git', interval: '1m0s', ...spec }, status,
@@ -26,9 +27,8 @@ test('the ref is chosen as source-controller does, and what the stand-in lacks i
 
 test('a status tells the generation and the request it answers, and keeps the time of a condition that stays', () => {
   const since = '2026-01-01T00:00:00Z';
-  const before = { conditions: [{ type: 'Ready', status: 'True', reason: 'Succeeded', message: '', observedGeneration: 2, lastTransitionTime: since }] };
-  const fetched = { commit: 'abc', revision: 'main@sha1:abc' };
-  const { status } = storedStatus(repository({}, before), fetched, undefined) as { status: Record<string, unknown> };
+  const before = { conditions: [{ type: 'Ready', status: 'True' as const, reason: 'Succeeded', message: '', observedGeneration: 2, lastTransitionTime: since }] };
+  const { status } = storedStatus(repository({}, before), 'Succeeded', "stored artifact for revision 'main@sha1:abc'", undefined) as { status: Record<string, unknown> };
   assert.equal(status['observedGeneration'], 3);
   assert.equal(status['lastHandledReconcileAt'], 'now');
   assert.ok(!('artifact' in status));

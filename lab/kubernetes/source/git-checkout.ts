@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
@@ -24,9 +23,6 @@ export type GitRef = { readonly kind: 'branch' | 'tag' | 'commit' | 'name'; read
 /** What was fetched; `revision` as Flux writes it (`main@sha1:…`). */
 export type Fetched = { readonly commit: string; readonly revision: string };
 
-/** An archive on disk. `digest` is `sha256:…`. */
-export type Archive = { readonly digest: string; readonly size: number };
-
 /** What fluxcd/pkg/sourceignore leaves out of every artifact. */
 const IGNORED = [
   '.gitignore', '.gitmodules', '.gitattributes', '*.jpg', '*.jpeg', '*.gif', '*.png', '*.wmv', '*.flv', '*.tar.gz', '*.zip',
@@ -50,7 +46,7 @@ export async function fetchRef(checkout: Checkout): Promise<Fetched> {
  * Writes the tree of a fetched commit as a tar.gz to `path`, without what Flux leaves out: its own patterns, the repository's
  * `.sourceignore` (the one at its root; deeper ones are not read) and `spec.ignore`, all with gitignore's rules.
  */
-export async function archiveTree(checkout: Checkout, commit: string, path: string): Promise<Archive> {
+export async function archiveTree(checkout: Checkout, commit: string, path: string): Promise<void> {
   const work = await mkdtemp(join(checkout.folder, 'archive-'));
   try {
     const index = { cwd: work, env: { GIT_INDEX_FILE: join(work, 'index'), GIT_WORK_TREE: work } };
@@ -67,8 +63,6 @@ export async function archiveTree(checkout: Checkout, commit: string, path: stri
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  const digest = createHash('sha256').update(await readFile(path)).digest('hex');
-  return { digest: `sha256:${digest}`, size: (await stat(path)).size };
 }
 
 async function git(checkout: Checkout, args: readonly string[], extra: { cwd?: string; env?: Record<string, string>; input?: string } = {}): Promise<string> {

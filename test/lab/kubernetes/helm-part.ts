@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { HelmChart } from '../../../lab/kubernetes/source/helm-chart.ts';
+import { eventually, type TestControlPlane } from './control-plane.ts';
+
+const NAMESPACE = 'synology-csi';
+
+/** What the test puts into the git repository: a chart of the owner's own, which depends on another beside it. */
+export const OWN_CHARTS = {
+  'charts/ring/Chart.yaml': stringify({
+    apiVersion: 'v2', name: 'ring', version: '1.2.3', dependencies: [{ name: 'finger', version: '0.1.0', repository: 'file://../finger' }],
+  }),
+  'charts/ring/values.yaml': stringify({ bearer: 'bilbo', power: 1 }),
+  'charts/ring/templates/ring.yaml': stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'ring' }, data: { bearer: '{{ .Values.bearer }}-{{ .Values.power }}' } }),
+  'charts/finger/Chart.yaml': stringify({ apiVersion: 'v2', name: 'finger', version: '0.1.0' }),
+  'charts/finger/templates/finger.yaml': stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'finger' } }),
+  'charts/frodo.yaml': stringify({ bearer: 'frodo' }),
+};
+
+/**
+ * HelmReleases in a cluster where Flux runs with a GitRepository flux-system: one chart of the lab's shelf, one of that repository,
+ * one that the lab does not know; values arrive, a change of them upgrades, a version that does not exist is told.
+ */
+export async function helmPart(cp: TestControlPlane): Promise<void> {
+  const { host, kubectl } = cp;
+  const apply = async (...objects: object[]): Promise<void> => {
+    const path = join(host.scratch, 'helm.yaml');
+    writeFileSync(path, objects.map((object) => stringify(object)).join('---\n'));
+    await kubectl('apply', '-f', path);
+  };
+  const metadata = (name: string): object => ({ name, namespace: NAMESPACE });
+  const source = (kind: string, name: string, spec: object): object => ({ apiVersion: 'source.toolkit.fluxcd.io/v1', kind, metadata: metadata(name), spec: { interval: '10m', ...spec } });
+  const release = (name: string, spec: object): object => ({ apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease', metadata: metadata(name), spec: { interval: '10m', ...spec } });
+  const csi = (version: string, extraArg: string): object => release('synology-csi', {
+    chart: { spec: { chart: 'synology-csi', version, sourceRef: { kind: 'HelmRepository', name: 'synology-csi' } } },
+    values: { node: { plugin: { extraArgs: [extraArg] } }, storageClasses: { 'iscsi-retain': { isDefault: true }, 'smb-delete': { disabled: true } } },
+  });
+  const ready = async (name: string): Promise<string> => kubectl('-n', NAMESPACE, 'get', 'helmrelease', name, '-o',
+    'jsonpath={.metadata.generation}={.status.observedGeneration} {range .status.conditions[?(@.type=="Ready")]}{.status} {.reason} {.message}{end}');
+  const nodeArgs = (): Promise<string> => kubectl('-n', NAMESPACE, 'get', 'daemonset', 'synology-csi-node', '-o', 'jsonpath={.spec.template.spec.containers[?(@.name=="csi-plugin")].args}');
+
+  await apply(
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { 'pod-security.kubernetes.io/enforce': 'privileged' } } },
+    { apiVersion: 'v1', kind: 'Secret', metadata: metadata('synology-csi-client-info'), stringData: { 'client-info.yaml': 'clients: []\n' } },
+    source('HelmRepository', 'synology-csi', { url: 'https://christian-schlichtherle.github.io/synology-csi-chart' }),
+    csi('0.11.x', '--iscsiadm-path=/one'),
+    release('ring', {
+      chart: { spec: { chart: './charts/ring', sourceRef: { kind: 'GitRepository', name: 'flux-system', namespace: 'flux-system' }, valuesFiles: ['charts/ring/values.yaml', 'charts/frodo.yaml'] } },
+      values: { power: 9 },
+    }),
+    source('OCIRepository', 'mithril', {
+      url: 'oci://registry.example.test/charts/mithril', ref: { semver: '>=2.1.0, <3' },
+      layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
+    }),
+    release('mithril', { chartRef: { kind: 'OCIRepository', name: 'mithril' } }),
+  );
+  for (const name of ['synology-csi', 'ring', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
+
+  assert.match(await nodeArgs(), /"--chroot-dir=\/host",.*"--iscsiadm-path=\/one"\]$/);
+  assert.equal(await kubectl('get', 'csidriver', 'csi.san.synology.com', '-o', 'jsonpath={.spec.attachRequired}'), 'true');
+  const classes = await kubectl('get', 'storageclass', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.reclaimPolicy} {end}');
+  assert.equal(classes.trim(), ['iscsi-delete=Delete', 'iscsi-retain=Retain', 'nfs-delete=Delete', 'nfs-retain=Retain', 'smb-retain=Retain'].map((each) => `synology-csi-${each}`).join(' '));
+  const chart = await cp.api.client.get<HelmChart>(`/apis/source.toolkit.fluxcd.io/v1/namespaces/${NAMESPACE}/helmcharts/${NAMESPACE}-synology-csi`);
+  assert.equal(chart.status?.artifact?.revision, '0.11.1');
+  assert.equal(await kubectl('-n', NAMESPACE, 'get', 'configmap', 'ring', 'finger', '-o', 'jsonpath={.items[*].data.bearer}'), 'frodo-9');
+  assert.match(await kubectl('-n', NAMESPACE, 'get', 'configmap', 'mithril-stand-in', '-o', 'jsonpath={.data.version}'), /^2\.1\.0$/);
+  const told = await kubectl('-n', NAMESPACE, 'get', 'events', '--field-selector=source=source-controller', '-o', 'jsonpath={range .items[*]}{.reason} {.involvedObject.kind}/{.involvedObject.name}{"\\n"}{end}');
+  assert.deepEqual(told.trim().split('\n').sort(), ['ChartImitated HelmChart/synology-csi-synology-csi', 'ChartUnknown OCIRepository/mithril']);
+
+  await apply(csi('0.11.x', '--iscsiadm-path=/two'));
+  await eventually(host, 'new values are an upgrade', () => ready('synology-csi'), /^2=2 True UpgradeSucceeded /);
+  assert.match(await nodeArgs(), /"--iscsiadm-path=\/two"\]$/);
+  await apply(csi('0.9.99', '--iscsiadm-path=/two'));
+  await eventually(host, 'a version that was never published is told', () => ready('synology-csi'), /False SourceNotReady .*invalid chart reference: .*no 'synology-csi' chart with version matching '0\.9\.99' found/);
+}
