@@ -16,6 +16,7 @@ const File = z.strictObject({
   switchPassword: z.string().optional(),
   nasPassword: z.string().optional(),
   gitKey: z.string().optional(),
+  readerKey: z.string().optional(),
   chap: z.record(z.string(), z.string()).default({}),
   mutualChap: z.record(z.string(), z.string()).optional(),
 });

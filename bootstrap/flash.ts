@@ -4,13 +4,14 @@ import type { ClusterNode } from '../nodes/cluster.ts';
 import { claims, createLookout, type Neighbours } from './boards.ts';
 import { nodesWithFreshCard } from './cards.ts';
 import type { Facts } from './facts.ts';
+import { withDesk } from './reader.ts';
 import type { Step } from './step.ts';
 import { writeNodeCards } from './steps/cards.ts';
 import { imageSteps, openImage } from './steps/image.ts';
 
 /**
  * Which steps write the cards of these nodes and nothing else: the schematic and the image as in `up`, then the cards. Needs
- * no secrets of the cluster; boards and the switch are left as they are.
+ * no secrets of the cluster, but for a card reader elsewhere whose key is among them; boards and the switch are left as they are.
  */
 export function flashSteps(facts: Facts, nodes: readonly ClusterNode[]): Step[] {
   return [...imageSteps(facts), flashStep(facts, nodes)];
@@ -26,7 +27,8 @@ function flashStep(facts: Facts, nodes: readonly ClusterNode[]): Step {
   const lacking = async (host: Host): Promise<ClusterNode[]> => {
     const open = nodes.filter((node) => !proven.has(node.name));
     if (open.length === 0) return open;
-    const fresh = await nodesWithFreshCard(facts, host, open, await openImage(facts, host));
+    const image = await openImage(facts, host);
+    const fresh = await withDesk(facts, host, (desk) => nodesWithFreshCard(facts, host, open, image, desk));
     return open.filter((node) => !fresh.has(node.name));
   };
   return {

@@ -9,6 +9,8 @@ export type Credentials = {
   readonly nasPassword?: string;
   /** Private key in OpenSSH format with which Flux and firstlight reach the git host. */
   readonly gitKey?: string;
+  /** Private key with which firstlight logs in to the card reader's machine, where the owner's SSH agent has none for it. */
+  readonly readerKey?: string;
   /** CHAP secret by LUN name, 12 to 16 characters (DSM's limits). */
   readonly chap: Readonly<Record<string, string>>;
   /** For mutual CHAP: the secret by which a LUN's target proves itself, by LUN name; never the same as the LUN's `chap`. */

@@ -34,7 +34,8 @@ command('flash [cluster] [node...]', 'only the cards of the named nodes: written
   async () => (await import('./commands/flash.ts')).flashCommand);
 const card = program.command('card').description('what is on a card');
 command('inspect <device>', 'what a card is: blank, foreign, or whose Talos card with which image; only reads', 'firstlight card inspect /dev/sdb',
-  async () => (await import('./commands/card.ts')).inspectCommand, card);
+  async () => (await import('./commands/card.ts')).inspectCommand, card)
+  .option('--reader <cluster>', 'in the card reader that this cluster names, on another machine');
 command('tools', 'fetch the programs firstlight runs (talosctl, flux, kubectl, sops, …), at their pinned versions', 'firstlight tools',
   async () => (await import('./commands/tools.ts')).toolsAction);
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Host } from '../../lib/host.ts';
+import type { Desk } from '../../nodes/cards/desk.ts';
 import { writeCards } from '../../nodes/cards/write.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { setPower } from '../../nodes/power.ts';
@@ -9,6 +10,7 @@ import { cardKeys } from '../../talos/stamp.ts';
 import { locateQuietly, type Neighbours } from '../boards.ts';
 import { askToOverwrite, cardIsInReader, chooseCard, nodesWithCard, type ChosenCard } from '../cards.ts';
 import type { Facts } from '../facts.ts';
+import { withDesk } from '../reader.ts';
 import type { Step } from '../step.ts';
 import { switchPassword } from './boards.ts';
 import { openImage } from './image.ts';
@@ -22,9 +24,12 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
     const absent = facts.cluster.nodes.filter((node) => locateQuietly(facts, node, neighbours).kind === 'absent');
     if (absent.length === 0) return { card: [], insertion: [] };
     const unproven = absent.filter((node) => !proven.has(node.name));
-    const ready = unproven.length === 0 ? new Set() : await nodesWithCard(facts, host, unproven, await openImage(facts, host));
+    const image = unproven.length === 0 ? undefined : await openImage(facts, host);
+    const { ready, inReader } = await withDesk(facts, host, async (desk) => ({
+      ready: image === undefined ? new Set() : await nodesWithCard(facts, host, unproven, image, desk),
+      inReader: await Promise.all(absent.map((node) => cardIsInReader(node, desk))),
+    }));
     const card = unproven.filter((node) => !ready.has(node.name));
-    const inReader = await Promise.all(absent.map(cardIsInReader));
     return { card, insertion: asked ? [] : absent.filter((node, index) => !card.includes(node) && inReader[index]) };
   };
   return {
@@ -64,18 +69,25 @@ export type Around = { readonly before: (round: readonly ClusterNode[]) => Promi
  * where the inventory names none, and before anything is overwritten. Throws what `chooseCard`, `askToOverwrite` and `writeCards` throw.
  */
 export async function writeNodeCards(facts: Facts, host: Host, nodes: readonly ClusterNode[], around: Around): Promise<void> {
+  if (nodes.length === 0) return;
   const image = await openImage(facts, host);
+  await withDesk(facts, host, (desk) => writeRounds(facts, host, { nodes, image, desk }, around));
+}
+
+type Work = { readonly nodes: readonly ClusterNode[]; readonly image: Image; readonly desk: Desk };
+
+async function writeRounds(facts: Facts, host: Host, { nodes, image, desk }: Work, around: Around): Promise<void> {
   for (const [index, round] of rounds(nodes).entries()) {
     const named = round.every((node) => node.card?.device !== undefined);
     if (index > 0 && named) await host.ask({ code: 'cards.change', text: `Put the next ${round.length === 1 ? 'card' : 'cards'} into the reader (${names(round)}) and press Enter.` });
     const targets = [];
     for (const node of round) {
-      const card = await chooseCard(host, node);
-      await askToOverwrite(facts, host, node, card.device);
+      const card = await chooseCard(host, node, desk);
+      await askToOverwrite(facts, host, node, card.device, desk);
       targets.push(targetOf(facts, node, card, image));
     }
     await around.before(round);
-    await writeCards(host, { image, targets });
+    await writeCards(host, { image, targets, desk });
     for (const { node, nonce } of targets) facts.nonces.set(node, nonce);
     for (const node of round) around.written(node);
   }

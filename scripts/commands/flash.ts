@@ -15,7 +15,7 @@ import { duration } from '../terminal/view.ts';
 export async function flashCommand(session: Session, _argument: string | undefined, _options: Record<string, unknown>, words: readonly string[] = []): Promise<number> {
   const { cluster, names } = await clusterAndNames(words);
   const nodes = namedNodes(cluster, names);
-  await provideTools(session, ['talosctl']);
+  await provideTools(session, cluster.reader ? ['talosctl', 'sops'] : ['talosctl']);
   const { host, view } = session;
   const journal = session.record(join(cluster.folder, 'runs', new Date(host.clock.now()).toISOString().replace(/[:.]/g, '-')));
   const steps = flashSteps(createFacts(cluster, host.scratch), nodes);
