@@ -1,34 +1,23 @@
-import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { chapResponse, decodeBinary, encodeBinary, isRightResponse, newChallenge } from '../../../lib/iscsi/chap.ts';
 import type { TargetState } from '../state.ts';
 
 /** What a target asked and still waits to have answered. */
-export type Challenge = { readonly id: number; readonly bytes: Buffer };
+export type Challenge = ReturnType<typeof newChallenge>;
 
-/** A new challenge. */
-export function challenge(): Challenge {
-  return { id: randomInt(256), bytes: randomBytes(16) };
-}
-
-/** The two keys by which a challenge goes onto the wire. */
+/** The keys by which a challenge goes onto the wire: MD5, as LIO prefers where it is offered. */
 export function challengeKeys(asked: Challenge): [string, string][] {
-  return [['CHAP_A', '5'], ['CHAP_I', String(asked.id)], ['CHAP_C', `0x${asked.bytes.toString('hex')}`]];
+  return [['CHAP_A', '5'], ['CHAP_I', String(asked.id)], ['CHAP_C', encodeBinary(asked.challenge)]];
 }
 
 /** True when name and response are the target's user and the MD5 over its secret. `spoiled` makes every secret a wrong one. */
 export function isAnswered(target: TargetState, asked: Challenge, keys: ReadonlyMap<string, string>, spoiled: boolean): boolean {
-  const given = Buffer.from((keys.get('CHAP_R') ?? '').replace(/^0[xX]/, ''), 'hex');
-  const right = digest(asked.id, target.password, asked.bytes);
-  return !spoiled && keys.get('CHAP_N') === target.user && given.length === right.length && timingSafeEqual(given, right);
+  return !spoiled && keys.get('CHAP_N') === target.user && isRightResponse(decodeBinary(keys.get('CHAP_R')), asked.id, target.password, asked.challenge);
 }
 
 /** The target's own proof for mutual CHAP, or undefined where the initiator did not ask or reflects our challenge. */
 export function mutualKeys(target: TargetState, asked: Challenge, keys: ReadonlyMap<string, string>): [string, string][] | undefined {
-  const id = Number(keys.get('CHAP_I'));
-  const bytes = Buffer.from((keys.get('CHAP_C') ?? '').replace(/^0[xX]/, ''), 'hex');
-  if (!Number.isInteger(id) || bytes.length === 0 || bytes.equals(asked.bytes)) return undefined;
-  return [['CHAP_N', target.mutualUser], ['CHAP_R', `0x${digest(id, target.mutualPassword, bytes).toString('hex')}`]];
-}
-
-function digest(id: number, secret: string, bytes: Buffer): Buffer {
-  return createHash('md5').update(Buffer.concat([Buffer.from([id]), Buffer.from(secret, 'utf8'), bytes])).digest();
+  const id = Number(keys.get('CHAP_I') ?? Number.NaN);
+  const challenge = decodeBinary(keys.get('CHAP_C'));
+  if (!Number.isInteger(id) || !challenge || challenge.equals(asked.challenge)) return undefined;
+  return [['CHAP_N', target.mutualUser], ['CHAP_R', encodeBinary(chapResponse(id, target.mutualPassword, challenge))]];
 }

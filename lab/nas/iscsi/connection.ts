@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
+import { decodeText, encode, encodeText, header as newHeader, NO_TAG, op } from '../../../lib/iscsi/pdu.ts';
 import type { NasState, SessionState } from '../state.ts';
 import { newLogin, status, turn, type Login } from './login.ts';
-import { NO_TAG, op, readKeys, reply, units, wire, writeKeys, type Unit } from './pdu.ts';
+import { units, type Unit } from './pdu.ts';
 import { beginSession, crowded, endSession } from './sessions.ts';
 import { createTasks, type Numbers } from './tasks.ts';
 
@@ -22,7 +23,7 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
         const answer = turn(state, login, unit);
         if (answer.silent) continue;
         const refused = answer.status || (answer.done && login.target ? crowded(state, login, login.target) : status.ok);
-        sendLogin(numbers, unit, refused, answer.moves, writeKeys(answer.keys), answer.done ? 1 : 0);
+        sendLogin(numbers, unit, refused, answer.moves, encodeText(answer.keys), answer.done ? 1 : 0);
         if (refused !== status.ok) break;
         if (!answer.done) continue;
         session = login.target && beginSession(state, login, login.target, socket);
@@ -32,7 +33,7 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
       if (!tasks || !login) break;
       if (!numbers.took(unit)) continue;
       if (unit.opcode === op.logout) {
-        numbers.send(numbered(numbers, reply(op.logoutResponse, 0x80, unit.tag)));
+        numbers.send(numbered(numbers, newHeader(op.logoutResponse, 0x80, unit.tag)));
         break;
       }
       await serveUnit(state, numbers, login, tasks, unit);
@@ -53,12 +54,12 @@ async function serveUnit(state: NasState, numbers: Numbers, login: Login, tasks:
     case op.dataOut:
       return await tasks.dataOut(unit);
     case op.task:
-      return numbers.send(numbered(numbers, withResponse(reply(op.taskResponse, 0x80, unit.tag), tasks.manage(unit))));
+      return numbers.send(numbered(numbers, withResponse(newHeader(op.taskResponse, 0x80, unit.tag), tasks.manage(unit))));
     case op.nopOut:
       if (unit.tag === NO_TAG) return;
-      return numbers.send(numbered(numbers, withTransfer(reply(op.nopIn, 0x80, unit.tag))), unit.data);
+      return numbers.send(numbered(numbers, withTransfer(newHeader(op.nopIn, 0x80, unit.tag))), unit.data);
     case op.text:
-      return numbers.send(numbered(numbers, withTransfer(reply(op.textResponse, 0x80, unit.tag))), targetList(state, login, unit));
+      return numbers.send(numbered(numbers, withTransfer(newHeader(op.textResponse, 0x80, unit.tag))), targetList(state, login, unit));
     default:
       return rejectUnit(numbers, unit);
   }
@@ -74,7 +75,12 @@ function createNumbers(socket: Socket): Numbers {
       this.expected = (this.expected + 1) >>> 0;
       return true;
     },
-    send: (header, data) => void (socket.writable && socket.write(wire(header, data))),
+    send(header, data) {
+      if (!socket.writable) return;
+      socket.cork();
+      for (const part of encode(header, data)) socket.write(part);
+      socket.uncork();
+    },
     stamp(header) {
       header.writeUInt32BE(this.expected, 28);
       header.writeUInt32BE((this.expected + WINDOW) >>> 0, 32);
@@ -101,12 +107,12 @@ function withResponse(header: Buffer, response: number): Buffer {
 }
 
 function rejectUnit(numbers: Numbers, unit: Unit): void {
-  const header = withResponse(reply(op.reject, 0x80, NO_TAG), 0x05);
+  const header = withResponse(newHeader(op.reject, 0x80, NO_TAG), 0x05);
   numbers.send(numbered(numbers, header), Buffer.from(unit.header));
 }
 
 function sendLogin(numbers: Numbers, unit: Unit, code: number, moves: boolean, data: Buffer, tsih: number): void {
-  const header = reply(op.loginResponse, (unit.flags & 0x0c) | (moves && code === 0 ? 0x80 | (unit.flags & 3) : 0), unit.tag);
+  const header = newHeader(op.loginResponse, (unit.flags & 0x0c) | (moves && code === 0 ? 0x80 | (unit.flags & 3) : 0), unit.tag);
   unit.header.copy(header, 8, 8, 14);
   header.writeUInt16BE(code === 0 ? tsih : 0, 14);
   header.writeUInt16BE(code, 36);
@@ -115,9 +121,9 @@ function sendLogin(numbers: Numbers, unit: Unit, code: number, moves: boolean, d
 
 /** SendTargets: all that are switched on in discovery, else the session's own. LIO lists targets to initiators outside the ACL too. */
 function targetList(state: NasState, login: Login, unit: Unit): Buffer {
-  const wanted = readKeys(unit.data).get('SendTargets');
+  const wanted = new Map(decodeText(unit.data)).get('SendTargets');
   if (wanted === undefined) return Buffer.alloc(0);
   const all = [...state.targets.values()].filter((target) => target.enabled && (wanted === 'All' ? login.discovery || target === login.target : wanted === '' ? target === login.target : target.iqn === wanted));
   const { address, iscsiPort } = state.options;
-  return writeKeys(all.flatMap((target) => [['TargetName', target.iqn], ['TargetAddress', `${address}:${iscsiPort},1`]] as const));
+  return encodeText(all.flatMap((target) => [['TargetName', target.iqn], ['TargetAddress', `${address}:${iscsiPort},1`]] as const));
 }

@@ -1,8 +1,10 @@
 import { letsIn } from '../dsm/hosts.ts';
+import { newChallenge } from '../../../lib/iscsi/chap.ts';
+import { decodeText } from '../../../lib/iscsi/pdu.ts';
 import type { NasState, TargetState } from '../state.ts';
-import { challenge, challengeKeys, isAnswered, mutualKeys, type Challenge } from './chap.ts';
+import { challengeKeys, isAnswered, mutualKeys, type Challenge } from './chap.ts';
 import { answerKey, OUR_DECLARATION, startingValues, type Agreed } from './negotiate.ts';
-import { readKeys, type Unit } from './pdu.ts';
+import type { Unit } from './pdu.ts';
 
 /** Login status as LIO sends it (drivers/target/iscsi/iscsi_target_nego.c, iscsi_target_login.c in torvalds/linux). */
 export const status = { ok: 0, error: 0x0200, auth: 0x0201, acl: 0x0202, notFound: 0x0203, tooMany: 0x0206, missing: 0x0207, resources: 0x0302 } as const;
@@ -37,7 +39,7 @@ export function turn(state: NasState, login: Login, unit: Unit): LoginTurn {
   login.pending = Buffer.concat([login.pending, unit.data]);
   if (login.pending.length > 65_536) return refuse(status.error);
   if ((unit.flags & 0x40) !== 0) return { status: 0, keys: [], moves: false, done: false };
-  const keys = readKeys(login.pending);
+  const keys = new Map(decodeText(login.pending));
   login.pending = Buffer.alloc(0);
   const stage = (unit.flags >> 2) & 3;
   const wants = (unit.flags & 0x80) !== 0 ? unit.flags & 3 : undefined;
@@ -95,7 +97,7 @@ function security(state: NasState, login: Login, keys: ReadonlyMap<string, strin
   if (needsChap(login) && !login.proven) {
     if (keys.has('CHAP_A')) {
       if (!keys.get('CHAP_A')?.split(',').includes('5')) return refuse(status.auth);
-      login.challenge = challenge();
+      login.challenge = newChallenge();
       return stay(challengeKeys(login.challenge));
     }
     const { target, challenge: asked } = login;

@@ -1,4 +1,4 @@
-import { MOST_DATA } from './pdu.ts';
+import { LARGEST_SEGMENT } from '../../../lib/iscsi/pdu.ts';
 
 /** The session's parameters as agreed; LIO's defaults where nothing was said. */
 export type Agreed = {
@@ -62,7 +62,7 @@ export function answerKey(agreed: Agreed, key: string, value: string): string | 
 }
 
 /** The one key we declare ourselves. */
-export const OUR_DECLARATION = ['MaxRecvDataSegmentLength', String(MOST_DATA)] as const;
+export const OUR_DECLARATION = ['MaxRecvDataSegmentLength', String(LARGEST_SEGMENT)] as const;
 
 function bounded(value: number): number {
   return Number.isInteger(value) && value >= 512 ? Math.min(value, 0xff_ffff) : 8_192;

@@ -27,8 +27,15 @@ const NOT_SUPPORTED = 0x2000;
 const OUT_OF_RANGE = 0x2100;
 const BAD_FIELD = 0x2400;
 const NO_LUN = 0x2500;
+const MISCOMPARE = 0x1d00;
 
-const PROTECTABLE = new Set([0x28, 0x88, 0x2a, 0x8a]);
+/** What a command on blocks does, by operation code; its block has 10, 12 or 16 bytes (SBC-3, 5). */
+const BLOCK_COMMANDS: Readonly<Record<number, { readonly does: 'read' | 'write' | 'write and verify' | 'verify'; readonly form: 10 | 12 | 16 }>> = {
+  0x28: { does: 'read', form: 10 }, 0xa8: { does: 'read', form: 12 }, 0x88: { does: 'read', form: 16 },
+  0x2a: { does: 'write', form: 10 }, 0xaa: { does: 'write', form: 12 }, 0x8a: { does: 'write', form: 16 },
+  0x2e: { does: 'write and verify', form: 10 }, 0xae: { does: 'write and verify', form: 12 }, 0x8e: { does: 'write and verify', form: 16 },
+  0x2f: { does: 'verify', form: 10 }, 0xaf: { does: 'verify', form: 12 }, 0x8f: { does: 'verify', form: 16 },
+};
 /** The bit that says DPO and FUA are known, in a mode header. */
 const DPOFUA = 0x10;
 
@@ -41,11 +48,10 @@ export async function execute(state: NasState, request: Request): Promise<Outcom
   if (code === 0x12) return inquiry(lun, cdb);
   if (code === 0x03) return read(sense(0, 0).sense ?? Buffer.alloc(0), cdb.readUInt8(4));
   if (!lun) return illegal(NO_LUN);
-  if (PROTECTABLE.has(code) && (cdb.readUInt8(1) & 0xe0) !== 0) return illegal(BAD_FIELD); // protection information: none here
+  if (BLOCK_COMMANDS[code]) return await onBlocks(state, request, lun, BLOCK_COMMANDS[code]);
   switch (code) {
     case 0x00: // TEST UNIT READY
     case 0x1b: // START STOP UNIT
-    case 0x2f: // VERIFY(10): the data are what the file system says they are
       return { status: 0 };
     case 0x1a:
       return read(modeSense6(cdb), cdb.readUInt8(4));
@@ -55,14 +61,6 @@ export async function execute(state: NasState, request: Request): Promise<Outcom
       return read(capacity10(lun), 8);
     case 0x9e:
       return (cdb.readUInt8(1) & 0x1f) === 0x10 ? read(capacity16(lun), cdb.readUInt32BE(10)) : illegal(NOT_SUPPORTED);
-    case 0x28:
-      return await readBlocks(lun, cdb.readUInt32BE(2), cdb.readUInt16BE(7));
-    case 0x88:
-      return await readBlocks(lun, Number(cdb.readBigUInt64BE(2)), cdb.readUInt32BE(10));
-    case 0x2a:
-      return await writeBlocks(state, request, lun, cdb.readUInt32BE(2), cdb.readUInt16BE(7));
-    case 0x8a:
-      return await writeBlocks(state, request, lun, Number(cdb.readBigUInt64BE(2)), cdb.readUInt32BE(10));
     case 0x35: // SYNCHRONIZE CACHE
     case 0x91:
       await lun.file.datasync();
@@ -128,27 +126,32 @@ function capacity16(lun: LunState): Buffer {
   return data;
 }
 
-function isOutside(lun: LunState, first: number, count: number): boolean {
-  return first + count > lun.bytes / BLOCK;
-}
-
-async function readBlocks(lun: LunState, first: number, count: number): Promise<Outcome> {
-  if (isOutside(lun, first, count)) return illegal(OUT_OF_RANGE);
+async function onBlocks(state: NasState, request: Request, lun: LunState, { does, form }: (typeof BLOCK_COMMANDS)[number]): Promise<Outcome> {
+  const { cdb, write } = request;
+  const flags = cdb.readUInt8(1);
+  const first = form === 16 ? Number(cdb.readBigUInt64BE(2)) : cdb.readUInt32BE(2);
+  const count = form === 16 ? cdb.readUInt32BE(10) : form === 12 ? cdb.readUInt32BE(6) : cdb.readUInt16BE(7);
+  if ((flags & 0xe0) !== 0) return illegal(BAD_FIELD); // protection information: none here
+  if (first + count > lun.bytes / BLOCK) return illegal(OUT_OF_RANGE);
   if (count > MOST_BLOCKS) return illegal(BAD_FIELD);
-  const data = Buffer.alloc(count * BLOCK);
-  await lun.file.read(data, 0, data.length, first * BLOCK);
-  return { status: 0, data };
-}
-
-async function writeBlocks(state: NasState, request: Request, lun: LunState, first: number, count: number): Promise<Outcome> {
-  if (isOutside(lun, first, count)) return illegal(OUT_OF_RANGE);
-  if (count > MOST_BLOCKS) return illegal(BAD_FIELD);
-  // A host may send less than its command says: what came is written, and the rest told as residual.
-  const given = Math.min(count, Math.floor(request.write.length / BLOCK));
+  // A host may send less than its command says: what came counts, and the rest is told as residual.
+  const given = Math.min(count, Math.floor(write.length / BLOCK));
+  if (does === 'read') return { status: 0, data: await contents(lun, first, count) };
+  if (does === 'verify') {
+    if ((flags & 0x06) === 0) return { status: 0 }; // without BYTCHK: the medium can be read, no more is asked
+    const same = (await contents(lun, first, given)).equals(write.subarray(0, given * BLOCK));
+    return same ? { status: 0, taken: count * BLOCK } : sense(0x0e, MISCOMPARE);
+  }
   if (given > 0) {
     noteWrite(state, request.session, lun, given);
-    await lun.file.write(request.write, 0, given * BLOCK, first * BLOCK);
-    if ((request.cdb.readUInt8(1) & 0x08) !== 0) await lun.file.datasync(); // force unit access
+    await lun.file.write(write, 0, given * BLOCK, first * BLOCK);
+    if (does === 'write and verify' || (flags & 0x08) !== 0) await lun.file.datasync(); // force unit access
   }
   return { status: 0, taken: count * BLOCK };
+}
+
+async function contents(lun: LunState, first: number, count: number): Promise<Buffer> {
+  const data = Buffer.alloc(count * BLOCK);
+  await lun.file.read(data, 0, data.length, first * BLOCK);
+  return data;
 }

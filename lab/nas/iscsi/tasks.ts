@@ -1,6 +1,7 @@
+import { header as newHeader, LARGEST_SEGMENT, NO_TAG, op, readLun } from '../../../lib/iscsi/pdu.ts';
 import type { NasState, SessionState } from '../state.ts';
 import type { Agreed } from './negotiate.ts';
-import { MOST_DATA, NO_TAG, op, reply, type Unit } from './pdu.ts';
+import type { Unit } from './pdu.ts';
 import { execute, sense, type Outcome } from './scsi.ts';
 
 /** The numbers of a connection, and its way out. `stamp` writes ExpCmdSN and MaxCmdSN. */
@@ -37,7 +38,7 @@ export function createTasks(state: NasState, numbers: Numbers, agreed: Agreed, s
   const command = async (unit: Unit): Promise<void> => {
     const cdb = Buffer.from(unit.header.subarray(32, 48));
     const expected = unit.header.readUInt32BE(20);
-    const lun = unit.header.readUInt16BE(8) & 0x3fff;
+    const lun = readLun(unit.header);
     const writes = (unit.flags & 0x20) !== 0;
     if (!writes || expected === 0) return finish(unit, expected, await run(lun, cdb, Buffer.alloc(0)));
     if (expected > MOST_EXPECTED) return finish(unit, expected, { status: 8 });
@@ -74,7 +75,7 @@ export function createTasks(state: NasState, numbers: Numbers, agreed: Agreed, s
 
   const askForMore = (task: Task): void => {
     const length = Math.min(agreed.maxBurst, task.data.length - task.received);
-    const header = reply(op.readyToTransfer, 0x80, task.unit.tag);
+    const header = newHeader(op.readyToTransfer, 0x80, task.unit.tag);
     task.unit.header.copy(header, 8, 8, 16);
     header.writeUInt32BE(task.unit.tag === NO_TAG ? 0 : task.unit.tag, 20);
     header.writeUInt32BE(numbers.stat, 24);
@@ -98,13 +99,13 @@ export function createTasks(state: NasState, numbers: Numbers, agreed: Agreed, s
     const moved = reads ? (outcome.data?.length ?? 0) : (outcome.taken ?? 0);
     const residual = expected - moved;
     const residualFlag = residual > 0 ? 0x02 : residual < 0 ? 0x04 : 0;
-    const sendable = Math.min(agreed.theirMost, MOST_DATA);
+    const sendable = Math.min(agreed.theirMost, LARGEST_SEGMENT);
     let piece = 0;
     for (let at = 0; at < data.length; piece += 1) {
       const burstEnd = (Math.floor(at / agreed.maxBurst) + 1) * agreed.maxBurst;
       const end = Math.min(at + sendable, burstEnd, data.length);
       const last = end === data.length;
-      const header = reply(op.dataIn, (last || end === burstEnd ? 0x80 : 0) | (last ? 0x01 | residualFlag : 0), unit.tag);
+      const header = newHeader(op.dataIn, (last || end === burstEnd ? 0x80 : 0) | (last ? 0x01 | residualFlag : 0), unit.tag);
       header.writeUInt32BE(NO_TAG, 20);
       if (last) status(header, outcome.status, residual);
       header.writeUInt32BE(piece, 36);
@@ -113,7 +114,7 @@ export function createTasks(state: NasState, numbers: Numbers, agreed: Agreed, s
       at = end;
     }
     if (data.length > 0) return;
-    const header = reply(op.response, 0x80 | residualFlag, unit.tag);
+    const header = newHeader(op.response, 0x80 | residualFlag, unit.tag);
     status(header, outcome.status, residual);
     numbers.send(numbers.stamp(header), outcome.sense && Buffer.concat([Buffer.from([0, outcome.sense.length]), outcome.sense]));
   };
