@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { eitherSignal } from '../../lib/signals.ts';
 import type { KubeClient } from './client.ts';
 import type { RunningController } from './controllers.ts';
 import { follow, keyOf } from './follow.ts';
@@ -41,7 +42,7 @@ export async function startSourceController(options: Options): Promise<RunningCo
     const entry: Entry = { kind, object, handled: '', wake: () => {}, gone: new AbortController() };
     entries.set(entryKey(kind, object), entry);
     const { client, path } = options;
-    const work = keepReconciling({ client, path, folder, storage, signal: AbortSignal.any([ended.signal, entry.gone.signal]) }, entry, entries);
+    const work = keepReconciling({ client, path, folder, storage, signal: eitherSignal(ended.signal, entry.gone.signal) }, entry, entries);
     running.add(work);
     void work.finally(() => running.delete(work));
   };
