@@ -1,10 +1,13 @@
+import { existsSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
 import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import { observePower } from '../nodes/power.ts';
 import { openRepository } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import type { Facts } from './facts.ts';
+import { requireMemory } from './memory.ts';
 import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
 import { trustedNas } from './steps/nas-certificate.ts';
@@ -37,6 +40,11 @@ export function checkSteps(facts: Facts): Step[] {
     return (findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`) + warnings;
   }));
   if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
+  // The owner's work tree where this is one: a mistake is told before it is pushed.
+  if (gitops) steps.push(look('memory', 'Memory for what the repository runs', async (host) => {
+    const here = existsSync(join(cluster.repository, gitops.path));
+    return requireMemory(host, cluster, gitops, here ? cluster.repository : (await openRepository(host, cluster, await facts.credentials(host))).folder);
+  }));
   return steps;
 }
 

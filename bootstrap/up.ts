@@ -1,4 +1,4 @@
-import type { Cluster } from '../nodes/cluster.ts';
+import type { Cluster, Gitops } from '../nodes/cluster.ts';
 import { createLookout } from './boards.ts';
 import type { Facts } from './facts.ts';
 import type { Step } from './step.ts';
@@ -8,10 +8,13 @@ import { configStep } from './steps/config.ts';
 import { etcdStep } from './steps/etcd.ts';
 import { ageSecretStep, createRepositoryRoom, csiSecretStep, fluxStep, reconciledStep } from './steps/gitops.ts';
 import { imageSteps } from './steps/image.ts';
+import { initiatorStep } from './steps/initiators.ts';
 import { kubeconfigStep, readyStep } from './steps/kubernetes.ts';
 import { certificateIsOpen, nasCertificateStep } from './steps/nas-certificate.ts';
+import { memoryStep } from './steps/memory.ts';
 import { bundleStep, credentialsStep } from './steps/secrets.ts';
 import { storageProofStep, storageStep } from './steps/storage.ts';
+import { volumesStep } from './steps/volumes.ts';
 
 /** How long to wait for machines, in milliseconds. A Pi 4B's cold boot is one to three minutes, an image pull on a slow line more. */
 export type Patience = { readonly bootMs: number; readonly joinMs: number };
@@ -46,10 +49,12 @@ export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[
   let settled = cluster.nodes.map((node) => `ready:${node.name}`);
   if (cluster.nas) {
     const trusted = certificateIsOpen(cluster.nas) ? ['nas-certificate'] : [];
-    steps.push(storageStep(facts, cluster.nas, [...settled, ...trusted]), storageProofStep(facts, cluster.nas));
+    const initiators = cluster.nodes.map((node) => initiatorStep(facts, node, [`config:${node.name}`], patience.joinMs));
+    settled.push(...initiators.map((step) => step.id));
+    steps.push(...initiators, storageStep(facts, cluster.nas, [...settled, ...trusted]), storageProofStep(facts, cluster.nas));
     settled = ['storage-proof'];
   }
-  if (cluster.gitops) steps.push(...gitopsSteps(facts, settled));
+  if (cluster.gitops) steps.push(...gitopsSteps(facts, cluster.gitops, settled));
   return steps;
 }
 
@@ -58,11 +63,14 @@ function certificateSteps(facts: Facts): Step[] {
   return nas && certificateIsOpen(nas) ? [nasCertificateStep(facts, nas)] : [];
 }
 
-function gitopsSteps(facts: Facts, settled: readonly string[]): Step[] {
+function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[]): Step[] {
   const room = createRepositoryRoom(facts);
-  const csi = facts.cluster.nas ? [csiSecretStep(facts, room, settled)] : [];
-  const needs = [...settled, ...csi.map((step) => step.id)];
-  return [...csi, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret']), reconciledStep(facts, room)];
+  const written: Step[] = [];
+  const { nas } = facts.cluster;
+  if (nas) written.push(csiSecretStep(facts, room, [...settled, 'memory']));
+  if (nas?.luns.some((lun) => lun.claim)) written.push(volumesStep(facts, nas, room, ['csi-secret']));
+  const needs = [...settled, 'memory', ...written.map((step) => step.id)];
+  return [memoryStep(facts, gitops, room), ...written, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret']), reconciledStep(facts, room)];
 }
 
 function poweredNodes(cluster: Cluster) {

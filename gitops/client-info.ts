@@ -3,17 +3,20 @@ import { problem } from '../lib/errors.ts';
 import type { Cluster, Nas } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
 
-/** Where the CSI credentials lie in the repository, and what they are in the cluster (SynologyOpenSource/synology-csi: deploy/kubernetes). */
+/**
+ * Where the CSI credentials lie in the repository, and what they are in the cluster. The chart synology-csi reads that key of
+ * the Secret that its value `clientInfoSecret.name` names (christian-schlichtherle/synology-csi-chart: templates/node/daemonset.yaml).
+ */
 export const CSI = {
   folder: 'infrastructure/controllers/synology-csi',
   file: 'client-info.sops.yaml',
   namespace: 'synology-csi',
   secret: 'client-info-secret',
-  key: 'client-info.yml',
+  key: 'client-info.yaml',
 } as const;
 
 /**
- * The driver's `client-info.yml`: which DSM, with which account (SynologyOpenSource/synology-csi: config/client-info-template.yml).
+ * The driver's `client-info.yaml`: which DSM, with which account (SynologyOpenSource/synology-csi: config/client-info-template.yml).
  * Throws `E_GITOPS_NO_NAS` for a cluster without a NAS, `E_CREDENTIALS_MISSING` without its password.
  */
 export function clientInfo(cluster: Cluster, credentials: Pick<Credentials, 'nasPassword'>): string {

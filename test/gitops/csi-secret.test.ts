@@ -28,7 +28,7 @@ test('missing credentials are encrypted, listed, committed and pushed; then ever
   const text = readFileSync(join(repository.folder, FILE), 'utf8');
   const file = parse(text) as { kind: string; metadata: { name: string; namespace: string }; stringData: Record<string, string>; sops: { age: { recipient: string }[] } };
   assert.deepEqual([file.kind, file.metadata.name, file.metadata.namespace], ['Secret', 'client-info-secret', 'synology-csi']);
-  assert.match(file.stringData['client-info.yml'] ?? '', /^ENC\[/);
+  assert.match(file.stringData['client-info.yaml'] ?? '', /^ENC\[/);
   assert.deepEqual(file.sops.age.map((each) => each.recipient), world.cluster.secrets.recipients.map((each) => each.key));
   assert.ok(!text.includes(world.credentials.nasPassword));
 });

@@ -31,7 +31,7 @@ for (const folder of files.filter((name) => name.endsWith('kustomization.yaml'))
 
 test('the cluster’s Kustomizations are the chain of the Flux guide, each able to decrypt', () => {
   assert.deepEqual(declared.map((each) => [each.metadata.name, each.spec.dependsOn?.map((need) => need.name).join() ?? '']).sort(), [
-    ['apps', 'infra-configs'], ['infra-configs', 'infra-controllers'], ['infra-controllers', ''], ['monitoring', 'infra-configs'],
+    ['apps', 'infra-configs,volumes'], ['infra-configs', 'infra-controllers'], ['infra-controllers', ''], ['monitoring', 'infra-configs'], ['volumes', ''],
   ]);
   for (const { apiVersion, kind, metadata, spec } of declared) {
     assert.deepEqual([apiVersion, kind, metadata.namespace], ['kustomize.toolkit.fluxcd.io/v1', 'Kustomization', 'flux-system']);
