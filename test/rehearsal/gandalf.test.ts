@@ -52,6 +52,7 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   });
   assert.match(started.output(), /Gandalf is up: 4 nodes/);
   assert.match(started.output(), /Again: all \d+ steps observed as done, nothing written/);
+  assert.match(started.output(), /The NAS was only read: [1-9]\d* requests, none of which changed anything/);
   const settings = Object.fromEntries([...started.output().matchAll(/^ {2}export (\w+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!.replace('$PATH', process.env['PATH'] ?? '')]));
   const run = createRunner({ programs: toolPrograms(), environment: { HOME: home, ...settings }, signal: new AbortController().signal, mask: createMask() });
   const ask = async (program: string, ...args: string[]): Promise<string> => (await run({ program, args })).stdout;
@@ -63,7 +64,7 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   assert.equal(nodes.trim().split('\n').filter((line) => /^gandalf-\S+\s+Ready\s/.test(line)).length, 4);
   const flux = await ask('flux', 'get', 'all');
   assert.match(flux, /gitrepository\/flux-system/);
-  assert.equal([...flux.matchAll(/kustomization\/\S+\s.*\bTrue\b/g)].length, 5);
+  assert.equal([...flux.matchAll(/kustomization\/\S+\s.*\bTrue\b/g)].length, 6);
   assert.equal((await ask('etcdctl', 'member', 'list')).trim().split('\n').length, 1);
   const secret = await ask('kubectl', 'get', 'secret', '-A', '-o', 'name');
   assert.match(secret, /client-info/);
