@@ -41,8 +41,19 @@ export async function readLock(path: string): Promise<LockFile> {
   };
 }
 
-/** Sets pins in a lock file, in place: comments, order and all other keys stay; made when missing. Throws `E_LOCK` as `readLock`. */
+const turns = new Map<string, Promise<void>>();
+
+/**
+ * Sets pins in a lock file, in place: comments, order and all other keys stay; made when missing. Steps that run side by side
+ * change it one after another. Throws `E_LOCK` as `readLock`.
+ */
 export async function updateLock(path: string, change: LockChange): Promise<void> {
+  const turn = (turns.get(path) ?? Promise.resolve()).then(() => writeChange(path, change));
+  turns.set(path, turn.catch(() => {}));
+  await turn;
+}
+
+async function writeChange(path: string, change: LockChange): Promise<void> {
   const document = await load(path);
   const before = String(document);
   if (change.schematic !== undefined) document.setIn(['schematic'], change.schematic);

@@ -41,8 +41,10 @@ export async function rewriteInventory(folder: string, cluster: Cluster, plan: A
   if (cluster.nas) {
     Object.assign(file['nas'] as Plain, {
       address: plan.host(cluster.nas.address), port: plan.port(cluster.nas.port), iscsiPort: plan.port(cluster.nas.iscsiPort),
-      ...(cluster.nas.https ? { certificate: to.nasCertificate } : {}),
+      // One that the owner's file says nothing of is asked for in the lab, too.
+      ...(cluster.nas.certificate !== undefined || cluster.nas.ca !== undefined ? { certificate: to.nasCertificate } : {}),
     });
+    delete (file['nas'] as Plain)['ca'];
   }
   if (cluster.gitops) {
     const { hostname, port, username } = new URL(cluster.gitops.url);

@@ -47,7 +47,7 @@ export type World = {
   readonly power: LabSwitch | undefined;
   readonly nas: LabNas | undefined;
   readonly git: LabGitHost | undefined;
-  /** The hands of the person: puts cards into boards when asked to; undefined for any other question. */
+  /** The hands of the person: puts cards into boards when asked to, knows the NAS's certificate; undefined for any other question. */
   readonly hands: (question: Question) => Promise<string | undefined>;
   /** Settings with which etcdctl reaches the running members. */
   etcdSettings(): Record<string, string>;
@@ -99,7 +99,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       address: plan.host(new URL(cluster.gitops.url).hostname), port: plan.port(Number(new URL(cluster.gitops.url).port || 22)), user: 'git',
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
-    const hands = handsOf(cluster, places);
+    const hands = handsOf(cluster, places, nas?.fingerprint);
     return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, hands, close, etcdSettings: () => etcdSettings(etcds) };
   } catch (error) {
     await close();
@@ -125,9 +125,13 @@ async function supply(cluster: Cluster, places: readonly Place[], port: number, 
   if (board) await (state === 'on' ? board.powerOn() : board.powerOff());
 }
 
-/** Puts each card into its board; a board that no PoE switch feeds is also switched on by hand. */
-function handsOf(cluster: Cluster, places: readonly Place[]): World['hands'] {
+/**
+ * Puts each card into its board (a board that no PoE switch feeds is also switched on by hand), and compares the certificate
+ * that is asked about with the one the lab's NAS has.
+ */
+function handsOf(cluster: Cluster, places: readonly Place[], nasCertificate: string | undefined): World['hands'] {
   return async (question) => {
+    if (question.code === 'nas.certificate') return nasCertificate && question.text.replaceAll(':', '').toLowerCase().includes(nasCertificate) ? 'yes' : 'no';
     if (question.code !== 'cards.insert') return undefined;
     for (const { node, board, card } of places) {
       board.insertCard(card);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Facts } from '../../bootstrap/facts.ts';
 import type { Patience } from '../../bootstrap/up.ts';
+import { refuseCorruption } from '../../lab/nas/verdict.ts';
 import { createWorld, type World } from '../../lab/world/world.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { openCluster } from '../open-cluster.ts';
@@ -33,7 +34,8 @@ export async function rehearseCommand(session: Session, argument: string | undef
     const { result, facts } = await bringUp(session, host, cluster, LAB_PATIENCE);
     await view.end();
     view.say(summary(cluster, result));
-    if (options['again']) await runAgain(session, cluster);
+    if (world.nas) refuseCorruption(world.nas);
+    if (options['again']) await runAgain(session, world, cluster);
     if (options['keep']) await holdOpen(session, world, facts);
     return 0;
   } finally {
@@ -43,13 +45,19 @@ export async function rehearseCommand(session: Session, argument: string | undef
   }
 }
 
-async function runAgain(session: Session, cluster: Facts['cluster']): Promise<void> {
+async function runAgain(session: Session, world: World, cluster: Facts['cluster']): Promise<void> {
+  const before = world.nas?.requests.length;
   const { result } = await bringUp(session, session.host, cluster, LAB_PATIENCE);
   await session.view.end();
   const acted = result.steps.filter((end) => end.end === 'done').map((end) => end.step.title);
   session.view.say(acted.length === 0
     ? `Again: all ${result.steps.length} steps observed as done, nothing written, in ${duration(result.ms)}.`
     : `Again: had to do ${acted.join(', ')}.`);
+  if (!world.nas) return;
+  refuseCorruption(world.nas);
+  const asked = world.nas.requests.slice(before);
+  const writes = asked.filter((request) => request.wrote).map((request) => `${request.api} ${request.method}`);
+  session.view.say(writes.length === 0 ? `The NAS was only read: ${asked.length} requests, none of which changed anything.` : `The NAS was written to: ${writes.join(', ')}.`);
 }
 
 /** Prints how to look into the cluster and waits for Ctrl+C, which then is the ordinary end. */

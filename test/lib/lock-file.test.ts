@@ -31,6 +31,16 @@ test('an update keeps comments, order and what others wrote; an update without a
   assert.equal(readFileSync(path, 'utf8'), odd);
 });
 
+test('changes asked for side by side are all there, and one that fails stops no other', async () => {
+  const bad = { certificate: Symbol('no text') as unknown as string };
+  const pins = [0, 1, 2, 3, 4, 5].map((index) => updateLock(path, { images: { [`image-${index}`]: pin } }));
+  const failed = updateLock(path, { nas: bad });
+  await Promise.all([...pins, updateLock(path, { schematic: id }), assert.rejects(failed), updateLock(path, { nas: { certificate: id } })]);
+  const lock = await readLock(path);
+  assert.equal(Object.keys(lock.images).length, 6);
+  assert.deepEqual([lock.schematic, lock.nas], [id, { certificate: id }]);
+});
+
 test('a lock file that is damaged is an error with its place, never overwritten', async () => {
   for (const text of ['schematic: [', '- a\n', 'schematic: abc\n', 'images: {x: {rawBytes: 1}}\n', 'images: 7\n']) {
     writeFileSync(path, text);

@@ -5,6 +5,7 @@ import { createFacts, type Facts } from '../../bootstrap/facts.ts';
 import { runSteps, type RunResult } from '../../bootstrap/runner.ts';
 import { upSteps } from '../../bootstrap/up.ts';
 import { withSignal, type Host, type Question, type RunEvent } from '../../lib/host.ts';
+import { refuseCorruption } from '../../lab/nas/verdict.ts';
 import { createWorld, type World } from '../../lab/world/world.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
@@ -42,6 +43,7 @@ export async function openRehearsal(folder: string): Promise<Rehearsal> {
       const stop = new AbortController();
       const stoppable: Host = withSignal({ ...own, emit: (event) => { own.emit(event); if (options.stopAt?.(event)) stop.abort(); } }, stop.signal);
       const result = await runSteps(upSteps(facts, { bootMs: options.bootMs ?? 30_000, joinMs: 120_000 }), stoppable);
+      if (world.nas) refuseCorruption(world.nas);
       return { result, facts };
     },
     async close() {
