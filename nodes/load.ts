@@ -7,11 +7,13 @@ import { readYaml, type Positioned } from './positions.ts';
 import { RULES } from './rules.ts';
 import { faultsOf } from './schema-faults.ts';
 import { clusterFile } from './schema.ts';
+import { lunsOfSiblings } from './siblings.ts';
 import { toCluster } from './to-cluster.ts';
 
 /**
  * Reads a cluster's declaration: its folder or its cluster.yaml. Throws ManyErrors `E_INVENTORY` with every mistake of the
- * file at once, in file order, each with code `E_INVENTORY_…`, place and hint; `E_INVENTORY_FILE` where it cannot be read.
+ * file at once, in file order, each with code `E_INVENTORY_…`, place and hint; LUNs that a sibling cluster declares too; `E_INVENTORY_FILE`
+ * where it cannot be read.
  */
 export async function loadCluster(path: string): Promise<Cluster> {
   const file = await clusterFileAt(resolve(path));
@@ -19,7 +21,10 @@ export async function loadCluster(path: string): Promise<Cluster> {
     throw problem('E_INVENTORY_FILE', `cannot read ${file}`, 'Check the path and its permissions.', { where: { file }, cause });
   });
   const folder = dirname(file);
-  return parseCluster(text, file, folder, repositoryOf(folder));
+  const cluster = parseCluster(text, file, folder, repositoryOf(folder));
+  const shared = await lunsOfSiblings(cluster, file, text);
+  if (shared.length > 0) throw many(shared, file);
+  return cluster;
 }
 
 /** The same for a text in hand; `file` is only named in the mistakes. */
