@@ -4,18 +4,22 @@ import type { Cluster, ClusterNode } from '../nodes/cluster.ts';
 import { mayPass } from './errors.ts';
 import { greet } from './fingerprint.ts';
 import { hostnameOf, links, macsOf, metaKeys } from './resources.ts';
+import { NETWORK_KEY } from './meta-network.ts';
 import { parseStamp, STAMP_KEY, type Stamp } from './stamp.ts';
 import type { Access } from './talosctl.ts';
 
 /** Answers that only a machine gives whose certificate this cluster did not issue for this address. */
 const NOT_OURS: ReadonlySet<string> = new Set(['E_TALOS_OTHER_CLUSTER', 'E_TALOS_CERTIFICATE']);
 
-/** Who a machine says it is, as read from the machine itself. `macs` are lower case, physical links only. */
+/** What a machine tells of itself: MACs in lower case, physical links only; its card's stamp, and META's network key as it stands there, where there are any. */
+type Told = { readonly macs: readonly string[]; readonly stamp?: Stamp; readonly network?: string };
+
+/** Who a machine says it is, as read from the machine itself. */
 export type Identity =
   /** Waits for its first config. `fingerprint` pins the certificate these facts were read behind. */
-  | { readonly kind: 'maintenance'; readonly address: string; readonly fingerprint: string; readonly stamp?: Stamp; readonly macs: readonly string[] }
+  | { readonly kind: 'maintenance'; readonly address: string; readonly fingerprint: string } & Told
   /** Runs a config of this cluster (both sides proved it by mutual TLS). */
-  | { readonly kind: 'configured'; readonly address: string; readonly hostname: string; readonly stamp?: Stamp; readonly macs: readonly string[] }
+  | { readonly kind: 'configured'; readonly address: string; readonly hostname: string } & Told
   /** Runs Talos with a certificate that this cluster did not issue, or none of ours is at hand to tell. */
   | { readonly kind: 'foreign'; readonly address: string; readonly name: string }
   /** Nobody answers, or not yet as a machine should. */
@@ -59,8 +63,8 @@ export function claimedNode(cluster: Cluster, identity: Identity): ClusterNode |
   return stamp.cluster === cluster.name ? cluster.nodes.find((node) => node.name === stamp.node) : undefined;
 }
 
-async function factsOf(host: Host, access: Access): Promise<{ readonly macs: readonly string[]; readonly stamp?: Stamp }> {
+async function factsOf(host: Host, access: Access): Promise<Told> {
   const [meta, macs] = [await metaKeys(host, access), macsOf(await links(host, access))];
-  const stamp = parseStamp(meta.get(STAMP_KEY));
-  return stamp === undefined ? { macs } : { macs, stamp };
+  const [stamp, network] = [parseStamp(meta.get(STAMP_KEY)), meta.get(NETWORK_KEY)];
+  return { macs, ...(stamp === undefined ? {} : { stamp }), ...(network === undefined ? {} : { network }) };
 }

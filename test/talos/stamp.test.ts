@@ -25,7 +25,7 @@ test('an unused card is written again when it carries another network, a used on
   const mark = { schematic: 'ab', version: '1.11.0', rawSha256: 'cd' };
   const own = { cluster: 'gandalf', node: node.name };
   const card = (labels: readonly string[], there?: string): CardContents => ({
-    kind: 'talos', bytes: 8e9, partitions: labels.map((label) => ({ label, start: 0, bytes: 1 })), meta: cardKeys({ ...own, nonce: 'aa' }, mark, there),
+    kind: 'talos', bytes: 8e9, partitions: labels.map((label, number) => ({ number, label, type: '', guid: '', start: 0, bytes: 1 })), meta: cardKeys({ ...own, nonce: 'aa' }, mark, there),
   });
   assert.equal(cardLacks(card([], network), { ...own, network }, 'cd'), undefined);
   assert.match(cardLacks(card([]), { ...own, network }, 'cd') ?? '', /another network/);
