@@ -28,17 +28,20 @@ export async function discoverTargets(host: Host, to: Omit<IscsiAddress, 'iqn'>,
 }
 
 /**
- * Opens a session like a node would, with a clearer error: "no such target" from a portal whose discovery shows us nothing
- * is told as `E_ISCSI_ACL` (LIO answers 0x0202 to an initiator outside the ACL; tgt 0x0203 and an empty discovery).
+ * Opens a session like a node would, with a clearer error where the portal can't offer the target: what discovery shows tells apart
+ * a name it does not know (or a target switched off: LIO answers 0x0301 to both, tgt 0x0203 to the first), an initiator that is
+ * shown nothing at all (`E_ISCSI_ACL`; LIO answers 0x0202 at once and shows the target, tgt 0x0203), and a target that is there but ailing.
  */
 export async function withTarget<T>(host: Host, to: IscsiAddress, use: (session: IscsiSession) => Promise<T>, options: SessionOptions = {}): Promise<T> {
   try {
     return await withSession(host, to, use, options);
   } catch (error) {
-    if (!(error instanceof FirstlightError) || !error.message.includes('(0x0203)')) throw error;
-    const shown = await discoverTargets(host, { portal: to.portal, initiator: to.initiator }, options).catch(() => undefined);
-    if (shown?.length === 0) throw iscsiProblem('acl', to, 'there is no such target, and discovery shows this initiator none at all (0x0203)');
-    throw error;
+    const status = error instanceof FirstlightError ? /\((0x0203|0x0301)\)$/.exec(error.message)?.[1] : undefined;
+    if (status === undefined) throw error;
+    const shown = await discoverTargets(host, { portal: to.portal, initiator: to.initiator }, options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }).catch(() => undefined);
+    if (!shown || shown.includes(to.iqn ?? '')) throw error;
+    if (shown.length === 0 && status === '0x0203') throw iscsiProblem('acl', to, 'there is no such target, and discovery shows this initiator none at all (0x0203)');
+    throw iscsiProblem('target', to, `the portal knows no such target, or it is switched off: discovery shows ${shown.length === 0 ? 'none' : shown.join(', ')} (${status})`);
   }
 }
 

@@ -21,7 +21,6 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
         if (!login) numbers.expected = unit.header.readUInt32BE(24);
         login ??= newLogin(unit.header.subarray(8, 14).toString('hex'));
         const answer = turn(state, login, unit);
-        if (answer.silent) continue;
         const refused = answer.status || (answer.done && login.target ? crowded(state, login, login.target) : status.ok);
         sendLogin(numbers, unit, refused, answer.moves, encodeText(answer.keys), answer.done ? 1 : 0);
         if (refused !== status.ok) break;

@@ -6,8 +6,11 @@ import { challengeKeys, isAnswered, mutualKeys, type Challenge } from './chap.ts
 import { answerKey, OUR_DECLARATION, startingValues, type Agreed } from './negotiate.ts';
 import type { Unit } from './pdu.ts';
 
-/** Login status as LIO sends it (drivers/target/iscsi/iscsi_target_nego.c, iscsi_target_login.c in torvalds/linux). */
-export const status = { ok: 0, error: 0x0200, auth: 0x0201, acl: 0x0202, notFound: 0x0203, tooMany: 0x0206, missing: 0x0207, resources: 0x0302 } as const;
+/**
+ * Login status as LIO sends it (`iscsi_target_locate_portal` in drivers/target/iscsi/iscsi_target_nego.c, the same in Linux 4.4 and 6):
+ * an unknown target and one switched off are both "service unavailable", never "not found".
+ */
+export const status = { ok: 0, error: 0x0200, auth: 0x0201, acl: 0x0202, tooMany: 0x0206, missing: 0x0207, unavailable: 0x0301 } as const;
 
 /** A login under way on one connection. `target` undefined with `discovery`. */
 export type Login = {
@@ -23,8 +26,8 @@ export type Login = {
   pending: Buffer;
 };
 
-/** What to send back. `silent` is LIO's way with a target that is switched off: no answer at all. */
-export type LoginTurn = { readonly status: number; readonly keys: readonly (readonly [string, string])[]; readonly moves: boolean; readonly done: boolean; readonly silent?: boolean };
+/** What to send back. */
+export type LoginTurn = { readonly status: number; readonly keys: readonly (readonly [string, string])[]; readonly moves: boolean; readonly done: boolean };
 
 /** A login that has not begun. */
 export function newLogin(isid: string): Login {
@@ -47,7 +50,6 @@ export function turn(state: NasState, login: Login, unit: Unit): LoginTurn {
   if (!login.started) {
     const begun = begin(state, login, keys);
     if (begun !== status.ok) return refuse(begun);
-    if (login.target && !login.target.enabled) return { status: 0, keys: [], moves: false, done: false, silent: true };
     if (!login.discovery) answers.push(['TargetPortalGroupTag', '1']);
   }
   if (stage === 0) return security(state, login, keys, answers, wants);
@@ -64,14 +66,14 @@ export function turn(state: NasState, login: Login, unit: Unit): LoginTurn {
 
 function begin(state: NasState, login: Login, keys: ReadonlyMap<string, string>): number {
   login.started = true;
-  login.initiator = keys.get('InitiatorName') ?? '';
+  login.initiator = (keys.get('InitiatorName') ?? '').toLowerCase(); // IQNs know no case
   login.discovery = keys.get('SessionType') === 'Discovery';
-  if (login.initiator === '') return status.missing;
+  if (login.initiator === '' || !keys.has('SessionType')) return status.missing;
   if (login.discovery) return status.ok;
   const iqn = keys.get('TargetName');
   if (iqn === undefined) return status.missing;
   login.target = [...state.targets.values()].find((target) => target.iqn.toLowerCase() === iqn.toLowerCase());
-  if (!login.target) return status.notFound;
+  if (!login.target?.enabled) return status.unavailable;
   return isAllowed(state, login) ? status.ok : status.acl;
 }
 

@@ -6,14 +6,12 @@ export type Agreed = {
   theirMost: number;
   maxBurst: number;
   firstBurst: number;
-  /** True when no data may come before a ready-to-transfer (immediate data aside). */
-  initialR2t: boolean;
   immediateData: boolean;
 };
 
 /** What holds before anything is agreed (RFC 7143, 13). */
 export function startingValues(): Agreed {
-  return { theirMost: 8_192, maxBurst: 262_144, firstBurst: 65_536, initialR2t: true, immediateData: true };
+  return { theirMost: 8_192, maxBurst: 262_144, firstBurst: 65_536, immediateData: true };
 }
 
 const DECLARED = new Set(['InitiatorName', 'InitiatorAlias', 'TargetName', 'SessionType', 'TargetAddress', 'TargetPortalGroupTag']);
@@ -36,8 +34,7 @@ export function answerKey(agreed: Agreed, key: string, value: string): string | 
       agreed.firstBurst = Math.min(bounded(number), 65_536, agreed.maxBurst);
       return String(agreed.firstBurst);
     case 'InitialR2T':
-      agreed.initialR2t = value === 'Yes';
-      return value === 'Yes' ? 'Yes' : 'No';
+      return 'Yes'; // LIO's own wish, and one Yes is enough
     case 'ImmediateData':
       agreed.immediateData = value === 'Yes';
       return value === 'Yes' ? 'Yes' : 'No';

@@ -53,9 +53,14 @@ test('libiscsi’s tools read our target', { skip }, (t) => inTarget(async ({ st
     assert.equal(exitCode, 0, text);
     assert.match(text, new RegExp(`Total size:${BYTES}`));
   });
-  await t.test('a wrong secret is 0x0201, an unknown target 0x0203, a LUN that is not there 0x2500', async () => {
+  await t.test('a wrong secret is 0x0201, an unknown target or one switched off 0x0301, a LUN that is not there 0x2500', async () => {
     assert.match((await tool('iscsi-inq', DISK.replace(SECRET, 'wrongsecret99'))).text, /Authentication failure\(513\)/);
-    assert.match((await tool('iscsi-inq', DISK.replace(IQN, `${IQN}.absent`))).text, /Target not found\(515\)/);
+    assert.match((await tool('iscsi-inq', DISK.replace(IQN, `${IQN}.absent`))).text, /Service unavailable\(769\)/);
+    const [target] = state.targets.values();
+    Object.assign(target ?? {}, { enabled: false });
+    assert.match((await tool('iscsi-inq', DISK)).text, /Service unavailable\(769\)/);
+    assert.doesNotMatch((await tool('iscsi-ls', `iscsi://${ADDRESS}`)).text, new RegExp(IQN));
+    Object.assign(target ?? {}, { enabled: true });
     assert.match((await tool('iscsi-readcapacity16', DISK.replace(/1$/, '7'))).text, /LOGICAL_UNIT_NOT_SUPPORTED\(0x2500\)/);
   });
   await t.test('an initiator outside the ACL is 0x0202, and is shown the target all the same; one inside is let in', async () => {
