@@ -3,10 +3,13 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
+import { cardCandidates } from '../nodes/cards/prove.ts';
+import { size } from '../nodes/cards/rules.ts';
 import { observePower } from '../nodes/power.ts';
 import { openRepository } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import type { Facts } from './facts.ts';
+import { withDesk } from './reader.ts';
 import { requireMemory } from './memory.ts';
 import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
@@ -30,9 +33,13 @@ export function checkSteps(facts: Facts): Step[] {
     if (!versions.includes(`v${cluster.talos.version}`)) throw new Error(`it has no Talos v${cluster.talos.version}`);
     return `has Talos v${cluster.talos.version}`;
   })];
-  const { power, nas, gitops } = cluster;
+  const { power, reader, nas, gitops } = cluster;
   const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
   if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
+  if (reader) steps.push(look('reader', `Card reader ${reader.user}@${reader.host}`, (host) => withDesk(facts, host, async (desk) => {
+    const free = await cardCandidates(host, desk);
+    return `runs python3; ${free.length === 0 ? 'no card is in its readers' : `may be cards: ${free.map((one) => `${one.device} (${size(one.bytes)})`).join(', ')}`}`;
+  })));
   if (nas) steps.push(look('nas', `NAS ${nas.address}`, async (host) => {
     const { findings, notes } = await observeStorage(host, await trustedNas(host, facts, nas), await facts.credentials(host), claimantOf(facts));
     const warnings = [...notes, ...(nas.https ? [] : ['plain http: the NAS password goes over the network in the clear; set https: true and DSM’s https port'])].map((text) => `; ! ${text}`).join('');

@@ -20,14 +20,14 @@ export type AddressPlan = {
 };
 
 /** Makes the plan of an inventory; `seed` (0…65535) chooses the loopback network. Throws `E_LAB_SUBNET` for one wider than /16. */
-export function planAddresses(cluster: Pick<Cluster, 'network' | 'nodes' | 'power' | 'nas'>, seed: number): AddressPlan {
+export function planAddresses(cluster: Pick<Cluster, 'network' | 'nodes' | 'power' | 'reader' | 'nas'>, seed: number): AddressPlan {
   const real = new Netmask(cluster.network.subnet);
   if (real.bitmask < 16) throw problem('E_LAB_SUBNET', `${cluster.network.subnet} is too wide for the lab`, 'A rehearsal takes networks of /16 and smaller.');
   const kept = real.bitmask >= 24 ? 1 : 2;
   const lead = ['127', String(64 + (seed >> 8) % 128), String(seed & 0xff)].slice(0, 4 - kept);
   const onLoopback = (address: string): string => [...lead, ...address.split('.').slice(-kept)].join('.');
   const subnet = `${onLoopback(real.base)}/${real.bitmask}`;
-  const declared = [...cluster.nodes.map((node) => node.address), cluster.network.gateway, cluster.power?.address, cluster.nas?.address, new URL(cluster.network.endpoint).hostname];
+  const declared = [...cluster.nodes.map((node) => node.address), cluster.network.gateway, cluster.power?.address, cluster.reader?.host, cluster.nas?.address, new URL(cluster.network.endpoint).hostname];
   const taken = new Set(declared.filter((each) => each !== undefined && isIPv4(each) && real.contains(each)).map((each) => onLoopback(each!)));
   const allotted = new Map<string, string>();
   const free = (): string => {

@@ -13,6 +13,7 @@ export type Replacements = {
   readonly switchHostKey: string;
   readonly nasCertificate: string;
   readonly gitHostKey: string;
+  readonly readerHostKey: string;
   readonly gitPath: string;
   /** Age recipients, in the inventory's order. */
   readonly recipients: readonly string[];
@@ -38,6 +39,7 @@ export async function rewriteInventory(folder: string, cluster: Cluster, plan: A
   delete file.talos['image'];
   cluster.nodes.forEach((node, index) => Object.assign(file.nodes[index]!, { address: plan.host(node.address), card: { device: to.cards.get(node.name) } }));
   if (cluster.power) Object.assign(file['switch'] as Plain, { address: plan.host(cluster.power.address), sshPort: plan.port(cluster.power.sshPort), hostKey: to.switchHostKey });
+  if (cluster.reader) file['reader'] = { url: `ssh://${cluster.reader.user}@${plan.host(cluster.reader.host)}:${plan.port(cluster.reader.port)}`, hostKey: to.readerHostKey };
   if (cluster.nas) {
     Object.assign(file['nas'] as Plain, {
       address: plan.host(cluster.nas.address), port: plan.port(cluster.nas.port), iscsiPort: plan.port(cluster.nas.iscsiPort),

@@ -17,6 +17,8 @@ export type WorldKeys = {
   readonly git: SshPair;
   readonly gitHost: SshPair;
   readonly switchHost: SshPair;
+  readonly reader: SshPair;
+  readonly readerHost: SshPair;
   readonly switchPassword: string;
   readonly nasPassword: string;
 };
@@ -26,7 +28,7 @@ export async function makeKeys(recipients: readonly Recipient[], mask: Mask): Pr
   const age = await Promise.all(recipients.map(async ({ role }) => ({ role, ...await agePair(mask) })));
   return {
     age,
-    git: sshPair(mask), gitHost: sshPair(mask), switchHost: sshPair(mask),
+    git: sshPair(mask), gitHost: sshPair(mask), switchHost: sshPair(mask), reader: sshPair(mask), readerHost: sshPair(mask),
     switchPassword: password(mask), nasPassword: password(mask),
   };
 }

@@ -6,6 +6,7 @@ import { writeWhole } from '../../lib/files.ts';
 import type { Host, Question } from '../../lib/host.ts';
 import { sopsEncrypt } from '../../lib/sops.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
+import { startCardReader } from '../card-reader.ts';
 import { startFactory, type LabFactory } from '../factory/factory.ts';
 import { startGitHost, type LabGitHost } from '../git/host.ts';
 import { startNas } from '../nas/nas.ts';
@@ -79,6 +80,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24,
       onPower: (port, state) => supply(cluster, places, port, state),
     }));
+    const reader = cluster.reader && await opened(startCardReader({
+      address: plan.host(cluster.reader.host), port: plan.port(cluster.reader.port), user: cluster.reader.user,
+      authorizedKeys: [keys.reader.line], hostKey: keys.readerHost.key, environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: folder },
+    }));
     const nas = cluster.nas && await opened(startNas({
       address: plan.host(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
       iscsiPort: plan.port(cluster.nas.iscsiPort), account: { user: cluster.nas.user, password: keys.nasPassword },
@@ -90,7 +95,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const gitPath = '/homelab.git';
     await rewriteInventory(clusterFolder, cluster, plan, {
       factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
-      nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, gitPath,
+      nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, readerHostKey: reader?.fingerprint ?? '', gitPath,
       recipients: keys.age.map((pair) => pair.recipient),
     });
     const environment = await writeSecrets(options, keys, clusterFolder);
@@ -151,6 +156,7 @@ async function writeSecrets(options: WorldOptions, keys: WorldKeys, clusterFolde
   const plain = stringify({
     clusterIdentity: keys.age.find((pair) => pair.role === 'cluster')?.identity,
     ...(options.cluster.power ? { switchPassword: keys.switchPassword } : {}),
+    ...(options.cluster.reader ? { readerKey: keys.reader.key } : {}),
     ...(options.cluster.nas ? { nasPassword: keys.nasPassword } : {}),
     ...(options.cluster.gitops ? { gitKey: keys.git.key } : {}),
   });

@@ -17,7 +17,7 @@ function spokenTo(cluster: Cluster): string[] {
   return [
     ...cluster.nodes.map((node) => node.address), cluster.network.gateway, ...cluster.network.dns, ...cluster.network.ntp,
     new URL(cluster.network.endpoint).hostname, new URL(cluster.talos.factory).hostname,
-    ...(cluster.power ? [cluster.power.address] : []), ...(cluster.nas ? [cluster.nas.address] : []), ...(cluster.gitops ? [new URL(cluster.gitops.url).hostname] : []),
+    ...(cluster.power ? [cluster.power.address] : []), ...(cluster.reader ? [cluster.reader.host] : []), ...(cluster.nas ? [cluster.nas.address] : []), ...(cluster.gitops ? [new URL(cluster.gitops.url).hostname] : []),
   ];
 }
 
@@ -30,6 +30,7 @@ for (const name of readdirSync(valid)) {
     await rewriteInventory(folder, cluster, plan, {
       factory: `http://${plan.free()}:8480`, cards: new Map(cluster.nodes.map((node) => [node.name, join(folder, node.name)])),
       switchHostKey: 'SHA256:29JATVllDHrWGLxZ0Fgt8s38FdtagO6F4OCl4eP2+xo', nasCertificate: 'ab'.repeat(32),
+      readerHostKey: 'SHA256:29JATVllDHrWGLxZ0Fgt8s38FdtagO6F4OCl4eP2+xo',
       gitHostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINwvvF1lNh5cZnaioeCNaiBLz55pLGL8prS+RXMYfqxS', gitPath: '/homelab.git',
       recipients: cluster.secrets.recipients.map((recipient, index) => recipients[index] ?? recipient.key),
     });
