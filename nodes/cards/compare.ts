@@ -3,9 +3,10 @@ import { readInto } from '../../lib/file-bytes.ts';
 import type { Host } from '../../lib/host.ts';
 import { BLOCK, isZero } from './buffers.ts';
 import { THIS_DESK, type Desk, type DeskFile } from './desk.ts';
+import { sha256 } from './digests.ts';
 import { imageBlocks, type Block } from './image-blocks.ts';
 import { inspectCard } from './inspect.ts';
-import { digest, HEAD } from './ledger.ts';
+import { HEAD } from './ledger.ts';
 import type { CardImage } from './types.ts';
 
 type Compared = { readonly device: string; readonly file: DeskFile; readonly metaAt: number; readonly buffer: Buffer; same: boolean };
@@ -53,7 +54,7 @@ async function agreesFar(card: Compared, block: Block): Promise<boolean> {
     if (from >= to) continue;
     const data = block.data.subarray(from, to);
     const found = await card.file.digest!(block.at + from, data.length);
-    if (found === undefined || !(found === null ? isZero(data) : found.equals(digest(data)))) return false;
+    if (found === undefined || !(found === null ? isZero(data) : found.equals(sha256(data)))) return false;
   }
   return true;
 }

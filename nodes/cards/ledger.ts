@@ -3,6 +3,7 @@ import { META_BYTES } from '../../lib/adv.ts';
 import { problem } from '../../lib/errors.ts';
 import { parseGpt, SECTOR } from '../../lib/gpt.ts';
 import { alignedCopy, isZero } from './buffers.ts';
+import type { Digest } from './digests.ts';
 import type { Block } from './image-blocks.ts';
 
 /** Bytes at a card's start that are held back until all else is written and proven: tables, and nothing of a partition. */
@@ -11,9 +12,10 @@ export const HEAD = 1024 * 1024;
 /** What the image's own table says of it. `rawBytes` is its whole length, `metaAt` where META starts. */
 export type ImageLayout = { readonly rawBytes: number; readonly metaAt: number; readonly head: Buffer };
 
-/** What was decoded, to prove cards by: for each block a digest, or null where it is all zeros; META as it is in the image. */
+/** What was decoded, to prove cards by: for each block its digest, or null where it is all zeros; META as it is in the image. */
 export type Ledger = {
   readonly layout: ImageLayout;
+  readonly digest: Digest;
   readonly digests: readonly (Buffer | null)[];
   readonly meta: Buffer;
 };
@@ -37,8 +39,8 @@ export function readLayout(first: Pick<Block, 'data'>, path: string): ImageLayou
   return { rawBytes: (table.backup + 1) * SECTOR, metaAt: meta.start, head: alignedCopy(first.data.subarray(0, HEAD)) };
 }
 
-/** An empty ledger for an image of this layout. */
-export function openLedger(layout: ImageLayout): LedgerBook {
+/** An empty ledger for an image of this layout, that knows blocks by this digest. */
+export function openLedger(layout: ImageLayout, digest: Digest): LedgerBook {
   const digests: (Buffer | null)[] = [];
   const meta = Buffer.alloc(META_BYTES);
   const whole = createHash('sha256');
@@ -49,7 +51,7 @@ export function openLedger(layout: ImageLayout): LedgerBook {
     digests.push(body.zero ? null : digest(body.data));
     return body;
   };
-  return { layout, digests, meta, whole, note };
+  return { layout, digest, digests, meta, whole, note };
 }
 
 /** A block without the head that is held back. */
@@ -57,11 +59,6 @@ function bodyOf(block: Block): Block {
   if (block.at !== 0) return block;
   const data = block.data.subarray(HEAD);
   return { at: HEAD, data, zero: isZero(data) };
-}
-
-/** The digest blocks are compared by: SHA-256. */
-export function digest(data: Buffer): Buffer {
-  return createHash('sha256').update(data).digest();
 }
 
 /** Copies what a block holds of the bytes at `start` into `target`. */

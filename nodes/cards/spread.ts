@@ -1,6 +1,7 @@
 import { problem } from '../../lib/errors.ts';
 import { BLOCK, createPool, type Pool } from './buffers.ts';
 import type { OpenDevice } from './device.ts';
+import type { Digest } from './digests.ts';
 import { imageBlocks, type Block } from './image-blocks.ts';
 import { openLedger, readLayout, type ImageLayout, type Ledger, type LedgerBook } from './ledger.ts';
 import { putBlock, SAMPLE } from './one-card.ts';
@@ -16,7 +17,7 @@ export type Taker = {
 };
 
 /** Where an image goes; `goesOn` is false when no card takes it any more. */
-export type Spreading = { readonly lanes: readonly Taker[]; readonly pool: Pool; readonly signal: AbortSignal; goesOn(): boolean };
+export type Spreading = { readonly lanes: readonly Taker[]; readonly pool: Pool; readonly digest: Digest; readonly signal: AbortSignal; goesOn(): boolean };
 
 /** Writes under way at once on each card. */
 const WRITES = 4;
@@ -32,7 +33,7 @@ export async function spreadImage(image: CardImage, to: Spreading): Promise<(Led
   try {
     for await (const block of imageBlocks(image.path, to.signal, to.pool.take)) {
       if (!ledger) {
-        const { layout } = ledger = openLedger(checkedLayout(readLayout(block, image.path), image));
+        const { layout } = ledger = openLedger(checkedLayout(readLayout(block, image.path), image), to.digest);
         await Promise.all(lanes.map((lane) => lane.attempt(() => lane.begin(layout))));
       }
       bytes = checkedEnd(block, ledger.layout, image);

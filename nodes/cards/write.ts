@@ -4,6 +4,7 @@ import { createPool } from './buffers.ts';
 import { cardProblem } from './card-errors.ts';
 import { deviceAt, THIS_DESK, type Desk } from './desk.ts';
 import { openDevice, type OpenDevice } from './device.ts';
+import { keyedDigest, sha256 } from './digests.ts';
 import { beginCard, finishCard } from './one-card.ts';
 import { progressOf, type Progress } from './progress.ts';
 import { proveCard } from './prove.ts';
@@ -44,7 +45,7 @@ export async function writeCards(host: Host, job: CardJob, open: Open = openDevi
     void warnOfStalls(host, lanes.map(watchedOf), eitherSignal(host.signal, ended.signal));
     const pool = createPool(BLOCKS + lanes.length);
     const ledger = await spreadImage(job.image, {
-      pool, signal: host.signal,
+      pool, signal: host.signal, digest: lanes.some((lane) => lane.card.file.digest) ? sha256 : keyedDigest(),
       lanes: lanes.map((lane) => ({
         card: lane.card,
         tell: (bytes) => lane.progress('write', bytes),
@@ -54,9 +55,9 @@ export async function writeCards(host: Host, job: CardJob, open: Open = openDevi
       goesOn: () => lanes.some((lane) => !lane.error),
     });
     const { rawBytes } = ledger?.layout ?? { rawBytes: 0 };
-    await settleAll(lanes.map((lane) => attempt(desk, lane, async () => {
+    await settleAll(lanes.map((lane, place) => attempt(desk, lane, async () => {
       if (!ledger) return;
-      await finishCard(lane.card, ledger, lane.target.meta, { pool, tell: lane.progress, signal: host.signal });
+      await finishCard(lane.card, ledger, lane.target.meta, { pool, tell: lane.progress, signal: host.signal, place, of: lanes.length });
       await lane.card.close();
       const released = lane.card.block ? await releaseCard(host, lane.card.path, desk) : 'kept';
       host.emit({ code: 'card.written', node: lane.target.node, data: { device: lane.target.device, bytes: rawBytes, ejected: released === 'ejected' } });
@@ -70,12 +71,14 @@ export async function writeCards(host: Host, job: CardJob, open: Open = openDevi
   }
 }
 
-/** Proves and opens each card; the errors of those that may not be written. */
+/** Proves the cards, side by side, and opens each; the errors of those that may not be written. */
 async function openLanes(host: Host, { targets, desk }: CardJob & { readonly desk: Desk }, open: Open, lanes: Lane[]): Promise<Error[]> {
   const refused: Error[] = [];
-  for (const target of targets) {
+  const proofs = targets.map((target) => proveCard(host, target.device, target.serial === undefined ? {} : { serial: target.serial }, desk));
+  await Promise.allSettled(proofs);
+  for (const [index, target] of targets.entries()) {
     try {
-      const identity = await proveCard(host, target.device, target.serial === undefined ? {} : { serial: target.serial }, desk);
+      const identity = await proofs[index]!;
       if (lanes.some((lane) => lane.card.path === identity.path)) throw sameTwice(target);
       const card = await open(identity, desk);
       lanes.push({ target, card: { ...card, file: watchFile(card.file, host.clock.now) }, progress: progressOf(host, target.node) });
