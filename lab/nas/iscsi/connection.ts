@@ -3,20 +3,23 @@ import { decodeText, encode, encodeText, header as newHeader, NO_TAG, op } from 
 import type { NasState, SessionState } from '../state.ts';
 import { newLogin, status, turn, type Login } from './login.ts';
 import { units, type Unit } from './pdu.ts';
+import { startPings, type Pings } from './ping.ts';
 import { beginSession, crowded, endSession } from './sessions.ts';
 import { createTasks, type Numbers } from './tasks.ts';
 
 const WINDOW = 64;
 
-/** Serves one initiator's connection until it logs out or hangs up. */
-export async function serveConnection(state: NasState, socket: Socket): Promise<void> {
+/** Serves one initiator's connection until it logs out, hangs up, or leaves pings unanswered (asked after `pingMs` of silence). */
+export async function serveConnection(state: NasState, socket: Socket, pingMs?: number): Promise<void> {
   const numbers = createNumbers(socket);
   let login: Login | undefined;
   let session: SessionState | undefined;
   let tasks: ReturnType<typeof createTasks> | undefined;
+  let pings: Pings | undefined;
   try {
     for await (const unit of units(socket as AsyncIterable<Buffer>)) {
       if (state.fault?.kind === 'hang') continue;
+      pings?.heard();
       if (unit.opcode === op.login && !tasks) {
         if (!login) numbers.expected = unit.header.readUInt32BE(24);
         login ??= newLogin(unit.header.subarray(8, 14).toString('hex'));
@@ -27,6 +30,7 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
         if (!answer.done) continue;
         session = login.target && beginSession(state, login, login.target, socket);
         tasks = createTasks(state, numbers, login.agreed, session);
+        pings = startPings((head) => numbers.send(waiting(numbers, head)), () => void socket.destroy(), pingMs);
         continue;
       }
       if (!tasks || !login) break;
@@ -39,6 +43,7 @@ export async function serveConnection(state: NasState, socket: Socket): Promise<
       if (state.fault?.kind === 'cut') break;
     }
   } finally {
+    pings?.stop();
     if (session) endSession(state, session);
     socket.end();
     socket.destroySoon();
@@ -92,6 +97,12 @@ function createNumbers(socket: Socket): Numbers {
 function numbered(numbers: Numbers, header: Buffer): Buffer {
   header.writeUInt32BE(numbers.stat, 24);
   numbers.stat = (numbers.stat + 1) >>> 0;
+  return numbers.stamp(header);
+}
+
+/** Stamps a header that only tells the next status number. */
+function waiting(numbers: Numbers, header: Buffer): Buffer {
+  header.writeUInt32BE(numbers.stat, 24);
   return numbers.stamp(header);
 }
 

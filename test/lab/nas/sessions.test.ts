@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../../../lib/conditions.ts';
+import { openConnection } from '../../../lib/iscsi/connection.ts';
+import { logIn } from '../../../lib/iscsi/login.ts';
 import { openSession, withSession, type HeldSession } from '../../../lib/iscsi/session.ts';
 import { readBlocks, writeBlocks } from '../../../lib/iscsi/scsi.ts';
 import { shownSessions } from '../../../lab/nas/iscsi/sessions.ts';
@@ -19,10 +21,10 @@ function as(name: string) {
   return { portal: `${ADDRESS}:3260`, iqn: IQN, initiator: `iqn.2017-11.dev.talos:${name}` };
 }
 
-async function inTarget(use: (lab: LabTarget, open: (name: string) => Promise<HeldSession>, host: ReturnType<typeof testHost>) => Promise<void>, maxSessions = 0): Promise<void> {
+async function inTarget(use: (lab: LabTarget, open: (name: string) => Promise<HeldSession>, host: ReturnType<typeof testHost>) => Promise<void>, options: { maxSessions?: number; pingMs?: number } = {}): Promise<void> {
   const host = testHost();
-  await using lab = await openLabTarget(ADDRESS);
-  lab.add({ iqn: IQN, maxSessions }, await lab.lun(8 * 1024 ** 2));
+  await using lab = await openLabTarget(ADDRESS, options.pingMs);
+  lab.add({ iqn: IQN, maxSessions: options.maxSessions ?? 0 }, await lab.lun(8 * 1024 ** 2));
   try {
     await use(lab, (name) => openSession(host, as(name)), host);
   } finally {
@@ -98,7 +100,7 @@ test('max_sessions holds: the second initiator is turned away, and let in when t
   assert.match(error.message, /as many sessions/);
   await one.logOut();
   await (await open('two')).logOut();
-}, 1));
+}, { maxSessions: 1 }));
 
 test('a target that drops its sessions: the holder learns it, and the next command says so', () => inTarget(async ({ state }, open) => {
   const one = await open('one');
@@ -107,3 +109,18 @@ test('a target that drops its sessions: the holder learns it, and the next comma
   assert.equal((await failure(writeBlocks(one, 1, 0, block))).code, 'E_ISCSI_RESET');
   assert.equal(state.sessions.size, 0);
 }));
+
+test('a held session outlives the target’s pings; one whose machine no longer answers is let go of', () => inTarget(async ({ state }, open, host) => {
+  const alive = await open('alive');
+  const mute = await openConnection(host, as('mute'));
+  await logIn(mute, as('mute'), 5_000);
+  assert.equal(state.sessions.size, 2);
+  await waitFor({
+    name: 'one session is left', hint: 'see the pings', deadlineMs: 10_000, everyMs: 20,
+    look: async () => (state.sessions.size === 1 ? { met: true, value: undefined } : { met: false, seen: `${state.sessions.size} sessions` }),
+  }, host);
+  await readBlocks(alive, 1, 0, 1);
+  assert.deepEqual([...state.sessions].map(({ initiator }) => initiator), [as('alive').initiator]);
+  mute.close();
+  await alive.logOut();
+}, { pingMs: 50 }));

@@ -17,14 +17,14 @@ export type LabTarget = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Starts it at port 3260 of the address. */
-export async function openLabTarget(address: string): Promise<LabTarget> {
+/** Starts it at port 3260 of the address; it pings idle sessions as LIO does unless told otherwise. */
+export async function openLabTarget(address: string, pingMs?: number): Promise<LabTarget> {
   const folder = mkdtempSync(join(tmpdir(), 'firstlight-target-'));
   const state = createState({ address, dsmPort: 5001, iscsiPort: 3260, account: { user: '', password: '' }, volume: { path: '/volume1', bytes: 1e12 }, folder });
   const serving = new Set<Promise<void>>();
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {});
-    const served = serveConnection(state, socket).catch(() => void socket.destroy()).finally(() => serving.delete(served));
+    const served = serveConnection(state, socket, pingMs).catch(() => void socket.destroy()).finally(() => serving.delete(served));
     serving.add(served);
   }).listen(3260, address);
   await once(server, 'listening');
