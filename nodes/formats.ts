@@ -80,8 +80,8 @@ export function sizeInBytes(text: string): number {
 }
 
 /** An iSCSI qualified name (RFC 3720, 3.2.6.3.1). */
-export const iqn = matches(/^(?=.{1,223}$)iqn\.\d{4}-(0[1-9]|1[0-2])\.[a-z0-9][a-z0-9.-]*(:[a-z0-9.:_-]+)?$/, 'E_INVENTORY_IQN', 'an iSCSI qualified name',
-  'Write iqn., year-month, the domain backwards and a name, in small letters: iqn.2000-01.com.synology:gandalf-data.');
+export const iqn = matches(/^(?=.{1,223}$)iqn\.\d{4}-(0[1-9]|1[0-2])\.[a-z0-9][a-z0-9.-]*(:[A-Za-z0-9.:_-]+)?$/, 'E_INVENTORY_IQN', 'an iSCSI qualified name',
+  'Write iqn., year-month, the domain backwards and, after a colon, a name, as SAN Manager shows it: iqn.2000-01.com.synology:gandalf-data.');
 
 /** SHA-256 of a certificate in hex, colons allowed. */
 export const certificatePin = matches(/^([0-9a-f]{64}|[0-9a-f]{2}(:[0-9a-f]{2}){31})$/i, 'E_INVENTORY_CERTIFICATE', 'the SHA-256 of a certificate',

@@ -36,6 +36,11 @@ const card = program.command('card').description('what is on a card');
 command('inspect <device>', 'what a card is: blank, foreign, or whose Talos card with which image; only reads', 'firstlight card inspect /dev/sdb',
   async () => (await import('./commands/card.ts')).inspectCommand, card)
   .option('--reader <cluster>', 'in the card reader that this cluster names, on another machine');
+const storage = program.command('storage').description('the LUNs of the NAS');
+command('list [cluster]', 'every LUN of the NAS with its target, sessions, volume and claim; only reads', 'firstlight storage list gandalf',
+  async () => (await import('./commands/storage.ts')).listStorage, storage);
+command('adopt [cluster] [lun]', 'take a LUN, by name or uuid, into cluster.yaml, after proof that nobody else uses it', 'firstlight storage adopt gandalf LUN-1',
+  async () => (await import('./commands/storage.ts')).adoptStorage, storage);
 command('tools', 'fetch the programs firstlight runs (talosctl, flux, kubectl, sops, …), at their pinned versions', 'firstlight tools',
   async () => (await import('./commands/tools.ts')).toolsAction);
 
