@@ -8,11 +8,13 @@ import { readIfThere, writeWhole } from '../lib/files.ts';
 import type { Host } from '../lib/host.ts';
 import { sopsDecrypt, sopsEncrypt } from '../lib/sops.ts';
 import type { Cluster } from '../nodes/cluster.ts';
-import type { Credentials } from '../nodes/credentials.ts';
+import { clusterIdentities, type Credentials } from '../nodes/credentials.ts';
 
 /** The file's shape, as a person fills it in with `sops edit`. */
 const File = z.strictObject({
   clusterIdentity: z.string().optional(),
+  nextClusterIdentity: z.string().optional(),
+  clusterIdentitySince: z.string().optional(),
   switchPassword: z.string().optional(),
   nasPassword: z.string().optional(),
   gitKey: z.string().optional(),
@@ -31,6 +33,15 @@ export function credentialsPath(cluster: Cluster): string {
  * Throws `E_CREDENTIALS` naming every value the cluster needs and the file lacks, `E_SOPS_…` where it can't be decrypted.
  */
 export async function openCredentials(host: Host, cluster: Cluster): Promise<Credentials> {
+  const credentials = await readCredentials(host, cluster);
+  const path = credentialsPath(cluster);
+  const missing = await findMissing(cluster, credentials, path);
+  if (missing.length > 0) throw new ManyErrors('E_CREDENTIALS', `${missing.length} of the credentials are missing or wrong`, `Put them in with \`sops edit ${path}\`.`, missing);
+  return credentials;
+}
+
+/** The same without asking what is missing. Throws `E_CREDENTIALS` for a file of another shape, `E_SOPS_…`. */
+export async function readCredentials(host: Host, cluster: Cluster): Promise<Credentials> {
   const path = credentialsPath(cluster);
   const there = await readIfThere(path) !== undefined;
   const parsed = File.safeParse(there ? parse(await sopsDecrypt(host, path)) : {});
@@ -38,10 +49,8 @@ export async function openCredentials(host: Host, cluster: Cluster): Promise<Cre
     const keys = parsed.error.issues.map((issue) => issue.path.join('.') || issue.message).join(', ');
     throw problem('E_CREDENTIALS', `the credentials are not of the right shape: ${keys}`, 'Mend them with `sops edit`; the README shows the file.', { where: { file: path } });
   }
-  const { chap, mutualChap = {}, ...values } = parsed.data;
+  const { chap, mutualChap = {}, clusterIdentitySince: _, ...values } = parsed.data;
   for (const secret of [...Object.values(values), ...Object.values(chap), ...Object.values(mutualChap)]) if (secret) host.mask.add(secret);
-  const missing = await findMissing(cluster, parsed.data, path);
-  if (missing.length > 0) throw new ManyErrors('E_CREDENTIALS', `${missing.length} of the credentials are missing or wrong`, `Put them in with \`sops edit ${path}\`.`, missing);
   return parsed.data as Credentials;
 }
 
@@ -75,7 +84,7 @@ export async function writeCredentials(host: Host, cluster: Cluster, credentials
   await writeWhole(path, await sopsEncrypt(host, { plain: stringify(credentials), path, recipients }), 0o600);
 }
 
-async function findMissing(cluster: Cluster, file: z.infer<typeof File>, path: string): Promise<FirstlightError[]> {
+async function findMissing(cluster: Cluster, file: Credentials, path: string): Promise<FirstlightError[]> {
   const faults: FirstlightError[] = [];
   const need = (key: keyof typeof file, section: string): void => {
     if (!file[key]) faults.push(problem('E_CREDENTIALS_MISSING', `${key} is missing, and the inventory has a section ${section}`, `Add ${key} with \`sops edit\`.`, { where: { file: path } }));
@@ -85,8 +94,8 @@ async function findMissing(cluster: Cluster, file: z.infer<typeof File>, path: s
   if (cluster.gitops) { need('gitKey', 'gitops'); need('clusterIdentity', 'gitops'); }
   if (file.clusterIdentity) {
     const declared = cluster.secrets.recipients.find((recipient) => recipient.role === 'cluster')?.key;
-    const own = await identityToRecipient(file.clusterIdentity.trim()).catch(() => undefined);
-    if (own !== declared) faults.push(problem('E_CREDENTIALS_IDENTITY', 'clusterIdentity is not the private half of the recipient with role cluster', 'Put in the identity that belongs to that recipient, or mend secrets.recipients in cluster.yaml.', { where: { file: path } }));
+    const own = await Promise.all(clusterIdentities(file).map((identity) => identityToRecipient(identity).catch(() => undefined)));
+    if (!own.includes(declared)) faults.push(problem('E_CREDENTIALS_IDENTITY', 'clusterIdentity is not the private half of the recipient with role cluster', 'Put in the identity that belongs to that recipient, or mend secrets.recipients in cluster.yaml.', { where: { file: path } }));
   }
   return faults;
 }

@@ -6,7 +6,7 @@ import { readIfThere } from '../lib/files.ts';
 import type { Host } from '../lib/host.ts';
 import { recipientsIn, sopsDecrypt, sopsEncrypt } from '../lib/sops.ts';
 import type { Cluster } from '../nodes/cluster.ts';
-import type { Credentials } from '../nodes/credentials.ts';
+import { clusterIdentities, type Credentials } from '../nodes/credentials.ts';
 import type { FileToCommit, Repository } from './repository.ts';
 
 /** A Secret that lies encrypted in the repository: its path there and what it is in the clear. */
@@ -41,8 +41,8 @@ export async function seal(host: Host, cluster: Cluster, secret: SealedSecret): 
 }
 
 function withIdentity(host: Host, credentials: Credentials): Pick<Host, 'run'> {
-  const identity = credentials.clusterIdentity;
-  if (identity === undefined) return host;
-  host.mask.add(identity);
-  return { run: (command) => host.run({ ...command, env: { ...command.env, SOPS_AGE_KEY: identity } }) };
+  const identities = clusterIdentities(credentials);
+  if (identities.length === 0) return host;
+  for (const identity of identities) host.mask.add(identity);
+  return { run: (command) => host.run({ ...command, env: { ...command.env, SOPS_AGE_KEY: identities.join('\n') } }) };
 }

@@ -1,14 +1,15 @@
-import { open, mkdir, rename, rm, readFile } from 'node:fs/promises';
+import { open, mkdir, readdir, rename, rm, readFile } from 'node:fs/promises';
 import { dirname, basename, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
 /**
  * Writes a file so that a reader, or a crash, sees the old content or the new, never half of it: written aside, fsynced,
- * renamed, folder fsynced. `mode` is the file's permission bits (0o644 unless told). Throws what the file system throws.
+ * renamed, folder fsynced. What a killed writer of the same file left aside is removed. `mode` is the file's permission bits (0o644 unless told). Throws what the file system throws.
  */
 export async function writeWhole(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const aside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  await removeStale(path);
+  const aside = join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
     const file = await open(aside, 'wx', mode);
     try {
@@ -23,6 +24,23 @@ export async function writeWhole(path: string, data: string | Uint8Array, mode =
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** Removes what writers of this file left aside that run no more on this machine. */
+async function removeStale(path: string): Promise<void> {
+  const start = `.${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    const writer = name.startsWith(start) ? /^(\d+)-[0-9a-f]{12}$/.exec(name.slice(start.length))?.[1] : undefined;
+    if (writer !== undefined && !runs(Number(writer))) await rm(join(dirname(path), name), { force: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Makes the names in a folder durable (fsync of the folder itself). */

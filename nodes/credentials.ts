@@ -5,6 +5,10 @@
 export type Credentials = {
   /** The cluster's own age identity (`AGE-SECRET-KEY-1…`), put into the cluster as Secret sops-age. */
   readonly clusterIdentity?: string;
+  /** The identity that takes its place, while a rotation is under way: the cluster holds both until Flux has followed. */
+  readonly nextClusterIdentity?: string;
+  /** Since when clusterIdentity is the cluster's (ISO date and time); no secret. */
+  readonly clusterIdentitySince?: string;
   readonly switchPassword?: string;
   readonly nasPassword?: string;
   /** Private key in OpenSSH format with which Flux and firstlight reach the git host. */
@@ -16,3 +20,8 @@ export type Credentials = {
   /** For mutual CHAP: the secret by which a LUN's target proves itself, by LUN name; never the same as the LUN's `chap`. */
   readonly mutualChap?: Readonly<Record<string, string>>;
 };
+
+/** The identities the cluster should hold: its own, and during a rotation the next one too. */
+export function clusterIdentities(credentials: Pick<Credentials, 'clusterIdentity' | 'nextClusterIdentity'>): readonly string[] {
+  return [credentials.clusterIdentity, credentials.nextClusterIdentity].flatMap((identity) => (identity ? [identity.trim()] : []));
+}

@@ -1,6 +1,7 @@
 import { waitFor } from '../../lib/conditions.ts';
 import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
+import { clusterIdentities } from '../../nodes/credentials.ts';
 import { ensureAgeSecret, observeAgeSecret } from '../../gitops/age-secret.ts';
 import { ensureCsiSecret, observeCsiSecret } from '../../gitops/csi-secret.ts';
 import { bootstrapFlux, observeFlux } from '../../gitops/flux.ts';
@@ -30,9 +31,9 @@ export function csiSecretStep(facts: Facts, room: Room, needs: readonly string[]
 
 /** Namespace flux-system and Secret sops-age, before Flux needs them. */
 export function ageSecretStep(facts: Facts, needs: readonly string[]): Step {
-  const identity = async (host: Host): Promise<string> => {
-    const found = (await facts.credentials(host)).clusterIdentity;
-    if (found) return found;
+  const identities = async (host: Host): Promise<readonly string[]> => {
+    const found = clusterIdentities(await facts.credentials(host));
+    if (found.length > 0) return found;
     throw problem('E_CREDENTIALS_MISSING', 'clusterIdentity is missing', 'Put the cluster’s age identity into credentials.sops.yaml with `sops edit`.');
   };
   return {
@@ -40,8 +41,8 @@ export function ageSecretStep(facts: Facts, needs: readonly string[]): Step {
     part: 'GitOps',
     title: 'Age identity in the cluster',
     needs,
-    observe: async (host) => observeAgeSecret(host, facts.kubeconfig, await identity(host)),
-    act: async (host) => { await ensureAgeSecret(host, facts.kubeconfig, await identity(host)); },
+    observe: async (host) => observeAgeSecret(host, facts.kubeconfig, await identities(host)),
+    act: async (host) => { await ensureAgeSecret(host, facts.kubeconfig, await identities(host)); },
   };
 }
 

@@ -18,7 +18,8 @@ export function secretContent(path: string, text: string): SecretContent {
   const found = PRIVATE.exec(text);
   if (found) return { kind: 'plain', what: found[0].startsWith('AGE') ? 'an age identity' : 'a private key', line: lineOf(text, found.index) };
   if (!/\.(ya?ml|json)$/.test(path)) return { kind: 'none' };
-  const named = /\.sops\.(ya?ml|json)$/.test(path);
+  // `.sops.yaml` itself holds only rules.
+  const named = /[^/]\.sops\.(ya?ml|json)$/.test(path);
   const mentions = /^\s*"?kind"?:\s*"?Secret\b/m.test(text) || /^\s*"?sops"?:/m.test(text);
   if (!named && !mentions) return { kind: 'none' };
   const recipients = recipientsIn(text);

@@ -4,6 +4,8 @@ import { dirname, join, normalize } from 'node:path';
 import { after, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { testHost } from '../support/host.ts';
+import { LUN_CLASS } from '../../gitops/volume-manifests.ts';
+import { loadCluster } from '../../nodes/load.ts';
 import { EXAMPLE } from './support.ts';
 
 type Kustomization = {
@@ -20,7 +22,7 @@ const files = readdirSync(EXAMPLE, { recursive: true, encoding: 'utf8' }).filter
 const declared = files.filter((name) => /^clusters\/[^/]+\/[^/]+\.yaml$/.test(name))
   .flatMap((name) => parseAllDocuments(readFileSync(join(EXAMPLE, name), 'utf8')).map((document) => document.toJS() as Kustomization));
 
-for (const folder of files.filter((name) => name.endsWith('kustomization.yaml')).map((name) => dirname(name))) {
+for (const folder of files.filter((name) => name.endsWith('kustomization.yaml') && /^kind: Kustomization$/m.test(readFileSync(join(EXAMPLE, name), 'utf8'))).map((name) => dirname(name))) {
   test(`kubectl kustomize builds ${folder}`, async () => {
     const { stdout } = await host.run({ program: 'kubectl', args: ['kustomize', join(EXAMPLE, folder)] });
     const objects = parseAllDocuments(stdout).map((document) => document.toJS() as { apiVersion?: string; kind?: string; metadata?: { name?: string } });
@@ -28,6 +30,22 @@ for (const folder of files.filter((name) => name.endsWith('kustomization.yaml'))
     for (const object of objects) assert.ok(object.apiVersion && object.kind && object.metadata?.name);
   });
 }
+
+test('the component gives whoever asks for it a place in memory, and nobody else', async () => {
+  const { stdout } = await host.run({ program: 'kubectl', args: ['kustomize', join(EXAMPLE, 'apps/gandalf')] });
+  const volumes = parseAllDocuments(stdout).map((document) => document.toJS() as { kind: string; metadata: { name: string }; spec?: { template?: { spec: { volumes?: object[] } } } })
+    .filter((object) => object.spec?.template).map((object) => [object.kind, object.metadata.name, object.spec!.template!.spec.volumes]);
+  const memory = { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } };
+  assert.deepEqual(volumes, [['Deployment', 'podinfo', [memory]], ['StatefulSet', 'gitea', [memory, { name: 'data', persistentVolumeClaim: { claimName: 'gitea' } }]]]);
+});
+
+test('the claim of the LUN in cluster.yaml is the one that an application has', async () => {
+  const { nas } = await loadCluster(join(EXAMPLE, 'machines/gandalf'));
+  const { metadata, spec } = parse(readFileSync(join(EXAMPLE, 'apps/base/gitea/claim.yaml'), 'utf8')) as { metadata: { name: string }; spec: { storageClassName: string; resources: object } };
+  assert.deepEqual(nas?.luns.map(({ claim }) => claim), [{ namespace: 'gitea', name: metadata.name, fsType: 'ext4' }]);
+  assert.deepEqual([spec.storageClassName, spec.resources], ['nas-lun', { requests: { storage: '20Gi' } }]);
+  assert.equal((parse(readFileSync(join(EXAMPLE, 'infrastructure/configs/storage/nas-lun.yaml'), 'utf8')) as { metadata: { name: string } }).metadata.name, LUN_CLASS);
+});
 
 test('the cluster’s Kustomizations are the chain of the Flux guide, each able to decrypt', () => {
   assert.deepEqual(declared.map((each) => [each.metadata.name, each.spec.dependsOn?.map((need) => need.name).join() ?? '']).sort(), [

@@ -72,16 +72,16 @@ function argumentsWith(texts: readonly string[]): string[] {
 
 test('an empty cluster needs everything, and the look says what', async () => {
   assert.deepEqual(await observe(), { state: 'needed', why: 'Flux is not installed' });
-  assert.equal((await observeAgeSecret(world.host, kubeconfig, world.credentials.clusterIdentity)).state, 'needed');
+  assert.equal((await observeAgeSecret(world.host, kubeconfig, [world.credentials.clusterIdentity])).state, 'needed');
   const states = await observeKustomizations(world.host, world.cluster, kubeconfig, '0'.repeat(40));
   assert.deepEqual(states, [{ name: 'flux-system', ready: false, message: 'is not there yet' }]);
 });
 
 test('the age identity is put in, found, and another is noticed', async () => {
   const { clusterIdentity } = world.credentials;
-  await ensureAgeSecret(world.host, kubeconfig, clusterIdentity);
-  assert.equal((await observeAgeSecret(world.host, kubeconfig, clusterIdentity)).state, 'done');
-  assert.match(JSON.stringify(await observeAgeSecret(world.host, kubeconfig, 'AGE-SECRET-KEY-1OTHER')), /another identity/);
+  await ensureAgeSecret(world.host, kubeconfig, [clusterIdentity]);
+  assert.equal((await observeAgeSecret(world.host, kubeconfig, [clusterIdentity])).state, 'done');
+  assert.match(JSON.stringify(await observeAgeSecret(world.host, kubeconfig, ['AGE-SECRET-KEY-1OTHER'])), /another identity/);
   assert.equal(await plane.kubectl('-n', 'flux-system', 'get', 'secret', 'sops-age', '-o', 'jsonpath={.data.age\\.agekey}'), Buffer.from(`${clusterIdentity}\n`).toString('base64'));
 });
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readIfThere, writeWhole } from '../../lib/files.ts';
@@ -31,4 +33,15 @@ test('a file that is not there is undefined, any other failure is thrown', async
   assert.equal(await readIfThere(join(host.scratch, 'none')), undefined);
   await assert.rejects(readIfThere(host.scratch), { code: 'EISDIR' });
   host.remove();
+});
+
+test('what a killed writer of the same file left aside goes; a living one’s, and other files’, stay', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'firstlight-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const gone = spawnSync('true').pid;
+  const stale = `.file.${gone}-0123456789ab`;
+  const kept = [`.file.${process.pid}-0123456789ab`, `.other.${gone}-0123456789ab`, '.file.notes'];
+  for (const name of [stale, ...kept]) writeFileSync(join(folder, name), 'half');
+  await writeWhole(join(folder, 'file'), 'whole');
+  assert.deepEqual(readdirSync(folder).sort(), [...kept, 'file'].sort());
 });

@@ -18,7 +18,7 @@ export type Desk = {
 const OWNER = { GIT_AUTHOR_NAME: 'owner', GIT_AUTHOR_EMAIL: 'o@localhost', GIT_COMMITTER_NAME: 'owner', GIT_COMMITTER_EMAIL: 'o@localhost' };
 
 /** Makes it, with every cluster sharing owner and offline key and having one of its own. */
-export async function desk(clusters: readonly string[] = ['gandalf']): Promise<Desk> {
+export async function desk(clusters: readonly string[] = ['gandalf'], gitops?: { readonly url: string; readonly hostKey: string }): Promise<Desk> {
   const environment: Record<string, string> = { ...OWNER };
   const host = testHost(environment);
   const root = join(host.scratch, 'homelab');
@@ -32,7 +32,7 @@ export async function desk(clusters: readonly string[] = ['gandalf']): Promise<D
     writeFileSync(join(root, path), text);
   };
   git('init', '--quiet', '--initial-branch=main');
-  for (const name of clusters) write(`machines/${name}/cluster.yaml`, clusterYaml(name, keys));
+  for (const name of clusters) write(`machines/${name}/cluster.yaml`, clusterYaml(name, keys) + (gitops ? `gitops: { url: "${gitops.url}", hostKey: "${gitops.hostKey}" }\n` : ''));
   write('apps/gandalf/kustomization.yaml', 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: podinfo\nresources:\n  - deployment.yaml # the app\n');
   write('apps/gandalf/deployment.yaml', DEPLOYMENT);
   git('add', '--all');

@@ -1,0 +1,191 @@
+import { join, relative } from 'node:path';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { ensureAgeSecret, heldIdentities } from '../gitops/age-secret.ts';
+import { openRepository, gitopsOf, type Repository } from '../gitops/repository.ts';
+import { replaceRecipients } from '../gitops/secrets/escrow.ts';
+import { openHomelab, secretFiles, type Homelab } from '../gitops/secrets/homelab.ts';
+import { catchUp, pushToFlux, requireBranch, requireCommitted, standing } from '../gitops/secrets/own-branch.ts';
+import { commitOwn, ownGit } from '../gitops/secrets/own-git.ts';
+import { rekeyAll } from '../gitops/secrets/rekey.ts';
+import { problem } from '../lib/errors.ts';
+import type { Host } from '../lib/host.ts';
+import type { Cluster } from '../nodes/cluster.ts';
+import { clusterIdentities } from '../nodes/credentials.ts';
+import { loadCluster } from '../nodes/load.ts';
+import { credentialsPath, readCredentials, writeCredentials } from './credentials.ts';
+import type { Facts } from './facts.ts';
+import type { Observation, Step } from './step.ts';
+import { kubeconfigStep } from './steps/kubernetes.ts';
+import { reconciledStep } from './steps/gitops.ts';
+
+const PART = 'Rotation';
+
+/**
+ * The steps that give a cluster a new age key. Each looks before it acts, so that the same command goes on where another was cut
+ * off; what says that a rotation is under way is `nextClusterIdentity` in the credentials. Flux never sees a commit it can't
+ * decrypt: the cluster holds both keys before the files change, and the old one goes when Flux has followed.
+ */
+export function rotateSteps(facts: Facts, deadlineMs: number): Step[] {
+  const { cluster } = facts;
+  const room = roomOf(cluster);
+  const kubernetes = { ...kubeconfigStep(facts, deadlineMs), needs: [] };
+  return [
+    kubernetes,
+    keyStep(cluster, room),
+    bothStep(facts),
+    filesStep(cluster),
+    pushStep('push', 'The new encryption at the git host', cluster, room, ['files']),
+    { ...reconciledStep(facts, room), part: PART, title: 'Flux has followed', needs: ['push'] },
+    oneStep(facts),
+    ...recordSteps(cluster, room, ['one']),
+  ];
+}
+
+/** The last of these steps alone: for a rotation that was cut off when the new key was the only one, but not yet told to the git host. */
+export function rotateEndSteps(cluster: Cluster): Step[] {
+  return recordSteps(cluster, roomOf(cluster), []);
+}
+
+/** Where a cluster's key stands: `under way` where a rotation was begun, else since when (ISO) the key is the cluster's, if that is known. Throws `E_SOPS_…`. */
+export async function rotationState(host: Host, cluster: Cluster): Promise<{ readonly underWay: boolean; readonly since: string | undefined }> {
+  const { nextClusterIdentity, clusterIdentitySince } = await readCredentials(host, cluster);
+  return { underWay: nextClusterIdentity !== undefined, since: clusterIdentitySince };
+}
+
+function recordSteps(cluster: Cluster, room: Room, needs: readonly string[]): Step[] {
+  return [recordStep(cluster, needs), pushStep('push-record', 'The end of it at the git host', cluster, room, ['record'])];
+}
+
+type Room = (host: Host) => Promise<Repository>;
+
+function roomOf(cluster: Cluster): Room {
+  return async (host) => openRepository(host, cluster, await readCredentials(host, cluster));
+}
+
+function keyStep(cluster: Cluster, room: Room): Step {
+  return {
+    id: 'key', part: PART, title: 'A new key, kept beside the old one', needs: ['kubeconfig'],
+    async observe(host) {
+      return (await readCredentials(host, cluster)).nextClusterIdentity === undefined ? needed('the cluster has one key') : done('the next key is in the credentials');
+    },
+    async act(host) {
+      const homelab = await openHomelab(host, cluster.repository);
+      await requireBranch(host, homelab.root, gitopsOf(cluster).branch);
+      await requireCommitted(host, homelab.root, await touched(host, homelab));
+      await catchUp(host, homelab.root, await room(host));
+      const nextClusterIdentity = await generateX25519Identity();
+      host.mask.add(nextClusterIdentity);
+      await writeCredentials(host, await loadCluster(cluster.folder), { ...await readCredentials(host, cluster), nextClusterIdentity });
+    },
+  };
+}
+
+function bothStep(facts: Facts): Step {
+  return {
+    id: 'both', part: PART, title: 'Both keys in the cluster', needs: ['key'],
+    async observe(host) {
+      const next = await nextOf(host, facts.cluster);
+      return (await heldIdentities(host, facts.kubeconfig))?.includes(next) ? done('Secret sops-age holds the next key') : needed('Secret sops-age lacks the next key');
+    },
+    async act(host) {
+      const held = await heldIdentities(host, facts.kubeconfig) ?? [];
+      await ensureAgeSecret(host, facts.kubeconfig, [...new Set([...held, ...clusterIdentities(await readCredentials(host, facts.cluster))])]);
+    },
+  };
+}
+
+function filesStep(cluster: Cluster): Step {
+  return {
+    id: 'files', part: PART, title: 'Every file encrypted anew', needs: ['both'],
+    danger: 'Older commits stay readable with the old key: what they hold is only safe once the values change too.',
+    async observe(host) {
+      const homelab = await openHomelab(host, cluster.repository);
+      const next = await identityToRecipient(await nextOf(host, cluster));
+      const files = await secretFiles(host, homelab);
+      if (ownKey(homelab, cluster) !== next) return needed('cluster.yaml names the old key');
+      const open = files.filter(({ content }) => content.kind === 'encrypted' && content.recipients.includes(next));
+      const { stdout } = await ownGit(host, homelab.root, ['status', '--porcelain', '--', ...await touched(host, homelab)]);
+      return stdout.trim() === '' ? done(`${open.length} files, committed`) : needed('not all of it is committed');
+    },
+    async act(host) {
+      const homelab = await openHomelab(host, cluster.repository);
+      const next = await identityToRecipient(await nextOf(host, cluster));
+      const instead = new Map([[ownKey(homelab, cluster), next]]);
+      await rekeyAll(host, homelab, instead);
+      await replaceRecipients(homelab, instead);
+      const after = await openHomelab(host, cluster.repository);
+      await commitOwn(host, after.root, `Give ${cluster.name} a new age key: every file encrypted anew`, await touched(host, after));
+    },
+  };
+}
+
+function pushStep(id: string, title: string, cluster: Cluster, room: Room, needs: readonly string[]): Step {
+  return {
+    id, part: PART, title, needs,
+    async observe(host) {
+      const { state, head } = await standing(host, cluster.repository, await room(host));
+      return state === 'same' || state === 'behind' ? done(`${head.slice(0, 8)} is at the git host`) : needed(`${head.slice(0, 8)} is not at the git host yet`);
+    },
+    act: async (host) => pushToFlux(host, cluster.repository, await room(host)),
+  };
+}
+
+function oneStep(facts: Facts): Step {
+  return {
+    id: 'one', part: PART, title: 'The old key out of the cluster', needs: ['reconciled'],
+    async observe(host) {
+      const next = await nextOf(host, facts.cluster);
+      const held = await heldIdentities(host, facts.kubeconfig);
+      return held?.length === 1 && held[0] === next ? done('Secret sops-age holds the new key alone') : needed('Secret sops-age still holds the old key');
+    },
+    act: async (host) => ensureAgeSecret(host, facts.kubeconfig, [await nextOf(host, facts.cluster)]),
+  };
+}
+
+function recordStep(cluster: Cluster, needs: readonly string[]): Step {
+  const path = relative(cluster.repository, credentialsPath(cluster));
+  return {
+    id: 'record', part: PART, title: 'The new key takes the old one’s place in the credentials', needs,
+    async observe(host) {
+      if ((await rotationState(host, cluster)).underWay) return needed('the credentials hold both keys');
+      const { stdout } = await ownGit(host, cluster.repository, ['status', '--porcelain', '--', path]);
+      return stdout.trim() === '' ? done('the credentials hold the new key alone') : needed('that is not committed yet');
+    },
+    async act(host) {
+      const { nextClusterIdentity, ...credentials } = await readCredentials(host, cluster);
+      const clusterIdentitySince = new Date(host.clock.now()).toISOString();
+      if (nextClusterIdentity !== undefined) await writeCredentials(host, await loadCluster(cluster.folder), { ...credentials, clusterIdentity: nextClusterIdentity, clusterIdentitySince });
+      await commitOwn(host, cluster.repository, `Keep the new age key of ${cluster.name} alone`, [path]);
+    },
+  };
+}
+
+/** The key that comes, or, at the very end, has come. */
+async function nextOf(host: Host, cluster: Cluster): Promise<string> {
+  const { nextClusterIdentity, clusterIdentity } = await readCredentials(host, cluster);
+  const found = nextClusterIdentity ?? clusterIdentity;
+  if (found) return found.trim();
+  throw problem('E_CREDENTIALS_MISSING', 'the credentials hold no identity of the cluster', 'Run `firstlight secrets rotate` again: it makes one.');
+}
+
+/** Every file that a rotation may change, from the repository's root. */
+async function touched(host: Host, homelab: Homelab): Promise<string[]> {
+  const files = (await secretFiles(host, homelab)).filter(({ content }) => content.kind === 'encrypted').map(({ path }) => path);
+  const named = homelab.clusters.map((cluster) => relative(homelab.root, join(cluster.folder, 'cluster.yaml')));
+  const { stdout } = await ownGit(host, homelab.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.sops.yaml']);
+  return [...new Set([...files, ...named, ...stdout.split('\0').filter((path) => path !== '')])];
+}
+
+function ownKey(homelab: Homelab, cluster: Cluster): string {
+  const found = homelab.clusters.find((one) => one.folder === cluster.folder)?.secrets.recipients.find((one) => one.role === 'cluster')?.key;
+  if (found) return found;
+  throw problem('E_ROTATE_CLUSTER', `${cluster.folder} is not a cluster of the repository ${homelab.root}`, 'Keep it at machines/<cluster>/ in your homelab repository.');
+}
+
+function needed(why: string): Observation {
+  return { state: 'needed', why };
+}
+
+function done(detail: string): Observation {
+  return { state: 'done', detail };
+}
