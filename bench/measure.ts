@@ -20,15 +20,23 @@ export async function measure(line: string): Promise<Taken> {
   return { wall: Number(taken[1]), cpu: Number(taken[2]) + Number(taken[3]), mib };
 }
 
-/** The peak memory of a process's descendants that live now (VmHWM: each one's own peak, so a late look misses nothing), but for shells. */
+/**
+ * The peak memory of a process's descendants that live now (VmHWM: each one's own peak, so a late look misses nothing), but for shells.
+ * A fork that has not become its program yet is a view of its parent's memory: of it only what it doesn't share counts.
+ */
 function ownMemory(pid: number): () => number {
-  const below = (one: number): number => {
+  const below = (one: number, parent: string): number => {
     const children = read(`/proc/${one}/task/${one}/children`).trim().split(' ').filter(Boolean).map(Number);
+    const line = read(`/proc/${one}/cmdline`);
     const status = read(`/proc/${one}/status`);
-    const mine = /^Name:\t(bash|sh)$/m.test(status) ? 0 : Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
-    return children.reduce((sum, child) => sum + below(child), mine);
+    const mine = /^Name:\t(bash|sh)$/m.test(status) ? 0 : line === parent ? kib(read(`/proc/${one}/smaps_rollup`), /^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm) : kib(status, /^VmHWM:\s+(\d+) kB$/gm);
+    return children.reduce((sum, child) => sum + below(child, line), mine / 1024);
   };
-  return () => below(pid);
+  return () => below(pid, '');
+}
+
+function kib(text: string, lines: RegExp): number {
+  return [...text.matchAll(lines)].reduce((sum, [, number]) => sum + Number(number), 0);
 }
 
 function read(path: string): string {
