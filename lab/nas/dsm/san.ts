@@ -27,8 +27,8 @@ export const sanMethods: Readonly<Record<string, Readonly<Record<string, Method>
     get: { writes: false, run: (state, parameters) => ({ target: showTarget(state, targetOf(state, parameters)) }) },
     create: { writes: true, run: createTarget },
     set: { writes: true, run: (state, parameters) => setTarget(state, targetOf(state, parameters), parameters) },
-    enable: { writes: true, run: (state, parameters) => switchTarget(targetOf(state, parameters), true) },
-    disable: { writes: true, run: (state, parameters) => switchTarget(targetOf(state, parameters), false) },
+    enable: { writes: true, run: (state, parameters) => switchTarget(state, targetOf(state, parameters), true) },
+    disable: { writes: true, run: (state, parameters) => switchTarget(state, targetOf(state, parameters), false) },
     map_lun: { writes: true, run: (state, parameters) => map(state, list(parameters, 'lun_uuids', 18990505).map((uuid) => lunById(state, String(uuid))), [targetOf(state, parameters)]) },
   },
   'SYNO.Core.ISCSI.Host': {
@@ -116,8 +116,10 @@ function secret(parameters: Parameters, name: string): string {
   return value;
 }
 
-function switchTarget(target: TargetState, enabled: boolean): unknown {
+/** A target that is switched off lets go of its sessions at once, as LIO does. */
+function switchTarget(state: NasState, target: TargetState, enabled: boolean): unknown {
   target.enabled = enabled;
+  if (!enabled) for (const session of [...state.sessions]) if (session.target === target) session.drop();
   return {};
 }
 

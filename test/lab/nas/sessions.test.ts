@@ -8,6 +8,7 @@ import { openConnection } from '../../../lib/iscsi/connection.ts';
 import { logIn } from '../../../lib/iscsi/login.ts';
 import { openSession, withSession, type HeldSession } from '../../../lib/iscsi/session.ts';
 import { readBlocks, writeBlocks } from '../../../lib/iscsi/scsi.ts';
+import { sanMethods } from '../../../lab/nas/dsm/san.ts';
 import { shownSessions } from '../../../lab/nas/iscsi/sessions.ts';
 import { failure } from '../../storage/support.ts';
 import { testHost } from '../../support/host.ts';
@@ -102,12 +103,14 @@ test('max_sessions holds: the second initiator is turned away, and let in when t
   await (await open('two')).logOut();
 }, { maxSessions: 1 }));
 
-test('a target that drops its sessions: the holder learns it, and the next command says so', () => inTarget(async ({ state }, open) => {
+test('a target switched off in SAN Manager drops its sessions: the holder learns it, and the next command says so', () => inTarget(async ({ state }, open) => {
   const one = await open('one');
-  for (const session of [...state.sessions]) session.drop();
+  const [id] = state.targets.keys();
+  await sanMethods['SYNO.Core.ISCSI.Target']?.['disable']?.run(state, new Map([['target_id', JSON.stringify(String(id))]]));
   assert.equal(((await one.ended) as { code?: string }).code, 'E_ISCSI_RESET');
   assert.equal((await failure(writeBlocks(one, 1, 0, block))).code, 'E_ISCSI_RESET');
   assert.equal(state.sessions.size, 0);
+  assert.equal((await failure(open('one'))).code, 'E_ISCSI_TARGET');
 }));
 
 test('a held session outlives the target’s pings; one whose machine no longer answers is let go of', () => inTarget(async ({ state }, open, host) => {
