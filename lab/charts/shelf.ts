@@ -3,7 +3,7 @@ import { join, posix } from 'node:path';
 import { satisfies } from 'semver';
 import { parse, stringify } from 'yaml';
 import { readChart, withFile, withMetadata, type Chart } from './chart.ts';
-import { anyVersion, chooseVersion, isConstraint, isNewer } from './versions.ts';
+import { anyVersion, chooseVersion, isConstraint, isOutside } from './versions.ts';
 
 /** A chart asked for: the repository's URL as its owner wrote it, the name below it, the version constraint if any. */
 export type ChartRequest = { readonly repository: string; readonly name: string; readonly version: string | undefined };
@@ -29,10 +29,10 @@ export async function findChart(request: ChartRequest): Promise<PlayedChart | No
   const published = known?.repositories.includes(repository) ? Object.keys(known.versions) : undefined;
   if (lone && published === undefined) return { missing: 'name', message: 'no chart name found' };
   if (!isConstraint(request.version)) return { missing: 'constraint', message: `improper constraint: ${request.version}` };
-  const version = chooseVersion(published ?? [], request.version) ?? newOrAny(request.version, published);
+  const version = chooseVersion(published ?? [], request.version) ?? unseen(request.version, published);
   if (version === undefined) return { missing: 'version', message: `no '${name}' chart with version matching '${request.version}' found` };
   if (known && satisfies(version, known.modelled, { includePrerelease: true })) return imitated(name, version, known, published);
-  return noteOf(name, version, request);
+  return noteOf(name, version, request, known ? 'is of a version that the lab has not modelled' : 'is not known in the lab');
 }
 
 /** The charts that are known to be published in a repository: name and versions. */
@@ -41,10 +41,10 @@ export async function chartsOf(repository: string): Promise<{ readonly name: str
   return Object.entries(shelf).filter(([, known]) => known.repositories.includes(repository.replace(/\/+$/, ''))).map(([name, { versions }]) => ({ name, versions }));
 }
 
-/** A version to take for granted: any, or where some were seen, one above them all. */
-function newOrAny(constraint: string | undefined, published: readonly string[] | undefined): string | undefined {
+/** A version to take for granted: any, or where some were seen, one above or below them all. */
+function unseen(constraint: string | undefined, published: readonly string[] | undefined): string | undefined {
   const version = anyVersion(constraint);
-  return version !== undefined && (published === undefined || isNewer(version, published)) ? version : undefined;
+  return version !== undefined && (published === undefined || isOutside(version, published)) ? version : undefined;
 }
 
 async function imitated(name: string, version: string, known: Known, published: readonly string[] | undefined): Promise<PlayedChart> {
@@ -54,11 +54,11 @@ async function imitated(name: string, version: string, known: Known, published: 
   return { chart, version, played: 'objects', remark: `makes the objects of the real chart, from the lab's own text${seen}` };
 }
 
-function noteOf(name: string, version: string, { repository }: ChartRequest): PlayedChart {
+function noteOf(name: string, version: string, { repository }: ChartRequest, why: string): PlayedChart {
   const note = stringify({
     apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-stand-in', labels: { 'helm.sh/chart': `${name}-${version.replace('+', '_')}`.slice(0, 63) } },
     data: { chart: name, version, repository, note: 'A stand-in: the lab does not know this chart, so that none of its objects are here.' },
   });
   const bare: Chart = { files: new Map([['Chart.yaml', Buffer.from(stringify({ apiVersion: 'v2', name, version, description: 'A stand-in of the lab' }))]]) };
-  return { chart: withFile(bare, 'templates/note.yaml', note), version, played: 'note', remark: 'is not known in the lab: only a note stands for it, none of its objects are made' };
+  return { chart: withFile(bare, 'templates/note.yaml', note), version, played: 'note', remark: `${why}: only a note stands for it, none of its objects are made` };
 }

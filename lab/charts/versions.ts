@@ -1,4 +1,4 @@
-import { maxSatisfying, minVersion, rcompare, valid, validRange } from 'semver';
+import { gt, lt, maxSatisfying, minVersion, validRange } from 'semver';
 
 /**
  * A version constraint of Helm (github.com/Masterminds/semver) in the words of npm's semver: a comma is an "and", no constraint is
@@ -31,8 +31,7 @@ export function anyVersion(constraint: string | undefined): string | undefined {
   return lowest === '0.0.0' ? '0.1.0' : lowest;
 }
 
-/** Is the version above all of these? */
-export function isNewer(version: string, than: readonly string[]): boolean {
-  const newest = [...than].filter((each) => valid(each)).sort(rcompare)[0];
-  return newest === undefined || rcompare(newest, version) > 0;
+/** Is the version above or below all of these? */
+export function isOutside(version: string, seen: readonly string[]): boolean {
+  return [gt, lt].some((beyond) => seen.every((each) => beyond(version, each)));
 }

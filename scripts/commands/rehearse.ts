@@ -12,6 +12,7 @@ import { accessText } from '../terminal/access.ts';
 import { summary } from '../terminal/summary.ts';
 import { temporaryFolder } from '../terminal/temporary.ts';
 import { duration } from '../terminal/view.ts';
+import { playedCharts } from './rehearse-charts.ts';
 import { bringUp } from './up.ts';
 
 /** Virtual boards boot in a second; one that is silent for long has a fault. */
@@ -34,6 +35,7 @@ export async function rehearseCommand(session: Session, argument: string | undef
     const { result, facts } = await bringUp(session, host, cluster, LAB_PATIENCE);
     await view.end();
     view.say(summary(cluster, result));
+    if (cluster.gitops) for (const line of await playedCharts(host, facts.kubeconfig)) view.say(line);
     if (world.nas) refuseCorruption(world.nas);
     if (options['again']) await runAgain(session, world, cluster);
     if (options['keep']) await holdOpen(session, world, facts);
