@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { open, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { readState, writeMeta } from '../../lab/pi/card.ts';
 import { FirstlightError } from '../../lib/errors.ts';
 import { parseGpt } from '../../lib/gpt.ts';
 import type { Question } from '../../lib/host.ts';
+import { encodeStamp, STAMP_KEY } from '../../talos/stamp.ts';
 import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
 
 // One world, and one trouble after another on the road through it: each `up` must end with one coded error that names node
@@ -63,6 +66,28 @@ test('two cards swapped between boards: refused with both names, no board config
   assert.deepEqual(written(), { nas: 0, pushes: 0 });
   await putInto(one!, one!.card);
   await putInto(two!, two!.card);
+});
+
+test('another cluster’s card in a board: refused with both names, and it gets no config', async () => {
+  const { world } = rehearsal;
+  const one = world.places[1]!;
+  const foreign = join(dirname(one.card), 'foreign.img');
+  await rehearsal.host.run({ program: 'cp', args: ['--sparse=always', one.card, foreign] });
+  await writeMeta(foreign, new Map([[STAMP_KEY, encodeStamp({ cluster: 'saruman', node: 'orthanc', nonce: 'aa' })]]));
+  const mistaken = async (question: Question): Promise<string | undefined> => {
+    const answer = await world.hands(question);
+    if (question.code === 'cards.insert') await putInto(one, foreign);
+    return answer;
+  };
+  await putInto(one, foreign);
+  const error = await failure(rehearsal.up({ hands: mistaken }));
+  assert.equal(error.code, 'E_IDENTITY_OTHER_CLUSTER');
+  assert.match(error.message, /booted the card of orthanc of cluster saruman, not that of gandalf-w-1 of gandalf/);
+  assert.equal(error.where.node, 'gandalf-w-1');
+  assert.deepEqual(await readState(foreign), {});
+  assert.ok(world.places.every((place) => place.board.state() !== 'booted'));
+  assert.deepEqual(written(), { nas: 0, pushes: 0 });
+  await putInto(one, one.card);
 });
 
 test('a wrong CHAP secret: the iSCSI login tells it, and git is not written to', async () => {
