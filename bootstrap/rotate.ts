@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ensureAgeSecret, heldIdentities } from '../gitops/age-secret.ts';
 import { openRepository, gitopsOf, type Repository } from '../gitops/repository.ts';
+import { REKEYED } from '../gitops/secrets/ages.ts';
 import { replaceRecipients } from '../gitops/secrets/escrow.ts';
 import { openHomelab, secretFiles, type Homelab } from '../gitops/secrets/homelab.ts';
 import { catchUp, pushToFlux, requireBranch, requireCommitted, standing } from '../gitops/secrets/own-branch.ts';
@@ -114,7 +115,7 @@ function filesStep(cluster: Cluster): Step {
       await rekeyAll(host, homelab, instead);
       await replaceRecipients(homelab, instead);
       const after = await openHomelab(host, cluster.repository);
-      await commitOwn(host, after.root, `Give ${cluster.name} a new age key: every file encrypted anew`, await touched(host, after));
+      await commitOwn(host, after.root, `Give ${cluster.name} a new age key: every file encrypted anew\n\n${REKEYED}`, await touched(host, after));
     },
   };
 }
@@ -155,7 +156,7 @@ function recordStep(cluster: Cluster, needs: readonly string[]): Step {
       const { nextClusterIdentity, ...credentials } = await readCredentials(host, cluster);
       const clusterIdentitySince = new Date(host.clock.now()).toISOString();
       if (nextClusterIdentity !== undefined) await writeCredentials(host, await loadCluster(cluster.folder), { ...credentials, clusterIdentity: nextClusterIdentity, clusterIdentitySince });
-      await commitOwn(host, cluster.repository, `Keep the new age key of ${cluster.name} alone`, [path]);
+      await commitOwn(host, cluster.repository, `Keep the new age key of ${cluster.name} alone\n\n${REKEYED}`, [path]);
     },
   };
 }

@@ -4,15 +4,17 @@ import { recipientsIn } from '../../lib/sops.ts';
 /** What a file of the repository means to its secrets; `places` are lines (from 1) of what should not be in the clear. */
 export type SecretContent =
   | { readonly kind: 'none' }
-  | { readonly kind: 'encrypted'; readonly recipients: readonly string[]; readonly keys: readonly string[]; readonly plainKeys: readonly string[]; readonly encryptedAt: string | undefined }
+  | { readonly kind: 'encrypted'; readonly recipients: readonly string[]; readonly keys: readonly SecretKey[]; readonly plainKeys: readonly string[]; readonly encryptedAt: string | undefined }
   | { readonly kind: 'plain'; readonly what: string; readonly line: number };
+
+/** One encrypted value: the way to it (`stringData.token`, never the value) and its line, from 1. */
+export type SecretKey = { readonly path: string; readonly line: number };
 
 const PRIVATE = /AGE-SECRET-KEY-1[0-9A-Z]{20,}|-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
 /**
  * Judges one file by its text. Plain is: a Kubernetes Secret with a value that sops did not encrypt, a private key or an age
- * identity in any file, and whatever is named `*.sops.yaml` without being encrypted. `keys` are the paths of encrypted values
- * (`stringData.token`), never the values.
+ * identity in any file, and whatever is named `*.sops.yaml` without being encrypted.
  */
 export function secretContent(path: string, text: string): SecretContent {
   const found = PRIVATE.exec(text);
@@ -24,7 +26,7 @@ export function secretContent(path: string, text: string): SecretContent {
   if (!named && !mentions) return { kind: 'none' };
   const recipients = recipientsIn(text);
   const documents = parseAllDocuments(text);
-  if (recipients !== undefined) return encrypted(documents, recipients);
+  if (recipients !== undefined) return encrypted(documents, recipients, text);
   if (named) return { kind: 'plain', what: 'a file named as encrypted that is not', line: 1 };
   for (const document of documents) {
     if (document.get('kind') !== 'Secret') continue;
@@ -35,7 +37,7 @@ export function secretContent(path: string, text: string): SecretContent {
   return { kind: 'none' };
 }
 
-function encrypted(documents: readonly Document[], recipients: readonly string[]): SecretContent {
+function encrypted(documents: readonly Document[], recipients: readonly string[], text: string): SecretContent {
   const [first] = documents;
   const regex: unknown = first?.getIn(['sops', 'encrypted_regex']);
   const only = typeof regex === 'string' ? new RegExp(regex) : /^/;
@@ -46,7 +48,7 @@ function encrypted(documents: readonly Document[], recipients: readonly string[]
   const at: unknown = first?.getIn(['sops', 'lastmodified']);
   return {
     kind: 'encrypted', recipients, encryptedAt: typeof at === 'string' ? at : undefined,
-    keys: values.filter((value) => value.sealed).map((value) => value.path),
+    keys: values.filter((value) => value.sealed).map((value) => ({ path: value.path, line: lineOf(text, value.offset) })),
     plainKeys: values.filter((value) => !value.sealed).map((value) => value.path),
   };
 }
