@@ -15,5 +15,5 @@ export async function disksOf(host: Host, path?: string): Promise<Disk[]> {
       if (!(error instanceof FirstlightError) || error.code !== 'E_NO_PROGRAM') throw error;
     }
   }
-  throw problem('E_CARD_TOOLS', 'this machine has neither lsblk nor diskutil: no disk can be told from a card', 'Install util-linux (it has lsblk), or write the cards on another machine.');
+  throw problem('E_CARD_TOOLS', 'neither lsblk nor diskutil is there: no disk can be told from a card', 'Install util-linux (it has lsblk) on the machine with the card reader, or use another.');
 }

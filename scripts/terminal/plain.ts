@@ -28,6 +28,7 @@ export function plainView(write: (text: string) => void, now: () => number): Vie
       else if (event.code === 'step.would') line('✗', `${name(event)}${detail}`);
       else if (event.code === 'step.failed') line('✖', `${name(event)}${detail}`);
       else if (event.code === 'wait.seen' && event.message && !dull(`wait ${event.step}`)) line('…', event.message);
+      else if (event.code === 'card.stalled' && event.message) line('!', event.message);
       else if (event.code.endsWith('.progress') && !dull(`${event.code} ${event.node}`)) {
         line('…', [name(event) || event.message, event.node, progressText(event)].filter(Boolean).join(': '));
       }

@@ -89,7 +89,7 @@ function apply(item: Shown, event: RunEvent): void {
   if (event.code === 'step.started') { item.state = 'running'; item.note = 'looking'; }
   else if (event.code === 'step.acting') item.note = text;
   else if (event.code.endsWith('.progress')) item.note = `${node}${progressText(event)}`;
-  else if (event.code === 'wait.seen') item.note = text;
+  else if (event.code === 'wait.seen' || event.code === 'card.stalled') item.note = text;
   else if (event.code === 'step.done') item.note = `${text} (${ms})`;
   else if (event.code === 'step.already') item.note = `${text} (was so)`;
   else if (event.code === 'step.failed' || event.code === 'step.would') item.note = text;

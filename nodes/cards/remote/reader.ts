@@ -35,7 +35,7 @@ export async function withReader<T>(host: Host, reader: CardReader, key: () => P
   }
 }
 
-/** Each kind of key has a connection of its own: servers hang up after a few keys they don't know. */
+/** Each kind of key has a connection of its own: the first may have used up the server's patience. */
 async function logIn(host: Host, reader: CardReader, name: string, key: () => Promise<string | undefined>): Promise<Ssh> {
   const connect = (login: Pick<SshOptions, 'agent' | 'privateKey'>): Promise<Ssh> => connectSsh({
     host: reader.host, port: reader.port, user: reader.user, hostKey: reader.hostKey, signal: host.signal, keepaliveMs: KEEPALIVE_MS, ...login,
@@ -46,7 +46,9 @@ async function logIn(host: Host, reader: CardReader, name: string, key: () => Pr
     try {
       return await connect(login);
     } catch (error) {
-      if (!(error instanceof FirstlightError) || error.code !== 'E_SSH_AUTH') throw error;
+      // Servers hang up after a few keys they don't know (OpenSSH: six), which an agent may well hold.
+      const given = error instanceof FirstlightError && (error.code === 'E_SSH_AUTH' || (login.agent !== undefined && error.code === 'E_SSH_CLOSED'));
+      if (!given) throw error;
       tried.push(what);
       refused = error;
       return undefined;

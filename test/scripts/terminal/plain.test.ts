@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { plainView } from '../../../scripts/terminal/plain.ts';
+
+test('a card that stands still is told, also right after its progress was', () => {
+  const lines: string[] = [];
+  const view = plainView((text) => lines.push(text), () => 0);
+  view.handle({ code: 'card.progress', node: 'w-1', data: { phase: 'write', bytes: 1, total: 2, rate: 1, secondsLeft: 1 } });
+  view.handle({ code: 'card.stalled', node: 'w-1', message: 'the card for w-1 (/dev/sdb) has answered nothing for 30 s' });
+  assert.equal(lines.length, 2);
+  assert.match(lines[1] ?? '', /! the card for w-1 \(\/dev\/sdb\) has answered nothing for 30 s\n$/);
+});
