@@ -65,6 +65,8 @@ export async function controlLoopCommands(options: ControlLoopsOptions): Promise
       'service-cluster-ip-range': material.serviceSubnet,
       'root-ca-file': ca,
       'service-account-private-key-file': await writeSecret(pki, 'service-account.key', material.serviceAccountKey),
+      // A claim that came before its volume is looked at again then; by default after 15 s.
+      'pvclaimbinder-sync-period': '1s',
       'cluster-signing-cert-file': signing.crt,
       'cluster-signing-key-file': signing.key,
       ...(nodeGraceMs === undefined ? {} : { 'node-monitor-grace-period': `${nodeGraceMs}ms`, 'node-monitor-period': `${Math.ceil(nodeGraceMs / 4)}ms` }),

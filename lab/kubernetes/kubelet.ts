@@ -4,10 +4,10 @@ import { createIfMissing, kubeClient, type KubeClient, type KubeObject } from '.
 import { nodeCertificate } from './node-certificate.ts';
 import { nodeLabels, nodeObject, nodeStatus, type BootIdentity } from './node-object.ts';
 import type { Pod } from './pods/pod-object.ts';
-import type { PodVolumes } from './pods/pod-life.ts';
 import { runPods, type Pods } from './pods/pods.ts';
 import { pause } from './secure-client.ts';
 import type { KubeletMaterial } from './types.ts';
+import { createNodeVolumes, type Mount, type NodeVolumes } from './volumes/node-volumes.ts';
 
 /** `bootId` and `machineId` are shown in nodeInfo (fresh ones unless told); the signal ends the kubelet, as end() does. */
 export type KubeletOptions = {
@@ -19,7 +19,13 @@ export type KubeletOptions = {
   readonly programs: ReadonlyMap<string, string>;
   readonly bootId?: string;
   readonly machineId?: string;
+  /** The node's iSCSI initiator name; none where iscsiadm is not installed. */
+  readonly initiator?: string;
   readonly signal?: AbortSignal;
+  /** Hears of every claim that is mounted here. */
+  readonly onMount?: (mount: Mount) => void;
+  /** Between two renewals of its Lease; 10 s unless told. */
+  readonly leaseMs?: number;
   /** Where git and ssh are found; the usual folders unless told. */
   readonly path?: string;
 };
@@ -40,9 +46,7 @@ const LOST_MS = 1_000;
 const LEASE_SECONDS = 40;
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
-const NO_VOLUMES: PodVolumes = { mount: async () => undefined, unmount: async () => {} };
-
-type Session = { readonly client: KubeClient; readonly pods: Pods };
+type Session = { readonly client: KubeClient; readonly pods: Pods; readonly volumes: NodeVolumes };
 
 /**
  * Starts the stand-in: trades the bootstrap token for a certificate of its own, registers the Node, posts Ready, renews the Lease,
@@ -68,9 +72,13 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       client.close();
       throw error;
     }
-    return { client, pods: runPods({
+    const volumes = createNodeVolumes({
+      client, nodeName: material.nodeName, cluster: material.clusterName, initiator: options.initiator,
+      drivers: new Map(), told: options.onMount,
+    });
+    return { client, volumes, pods: runPods({
       client, signal, endpoint: material.endpoint, caCrt: material.caCrt, folder: options.folder, address: material.address, bootId: identity.bootId,
-      programs: options.programs, path: options.path ?? DEFAULT_PATH, volumes: NO_VOLUMES, podIp: podAddresses(client, material.nodeName),
+      programs: options.programs, path: options.path ?? DEFAULT_PATH, volumes, podIp: podAddresses(client, material.nodeName),
     }, material.nodeName) };
   };
   const run = async (): Promise<void> => {
@@ -80,7 +88,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     }
     registered = session !== undefined;
     let posted = Date.now();
-    while (session && await pause(posted === 0 ? LOST_MS : LEASE_MS, signal)) {
+    while (session && await pause(posted === 0 ? LOST_MS : options.leaseMs ?? LEASE_MS, signal)) {
       const beat = await heartbeat(session.client, material, identity, since, Date.now() - posted > STATUS_MS).catch(() => 'lost' as const);
       if (beat === 'posted') posted = Date.now();
       if (beat === 'lost') posted = 0;
@@ -93,6 +101,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       ended.abort();
       await running;
       session?.client.close();
+      await session?.volumes.end(how);
       await session?.pods.end(how);
     },
   };

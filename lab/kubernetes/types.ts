@@ -27,6 +27,7 @@ export type KubeletMaterial = {
   readonly nodeName: string;
   readonly address: string;
   readonly role: 'control plane' | 'worker';
+  readonly clusterName: string;
   readonly endpoint: string;
   readonly caCrt: string;
   readonly bootstrapToken: string;

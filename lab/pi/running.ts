@@ -8,7 +8,7 @@ import { createApid, type Apid } from './api/apid.ts';
 import { clusterId, enterStage, tellStatus } from './boot.ts';
 import { controlPlaneMaterial, kubeletMaterial, type MachineConfig } from './config/machine-config.ts';
 import { startEtcdService } from './etcd/service.ts';
-import { machineIdOf } from './identity.ts';
+import { initiatorName, machineIdOf } from './identity.ts';
 import { prepareService, runService, startExtension, startService } from './machine/service-texts.ts';
 import type { Node } from './node.ts';
 import { CLIENT_AUTH, issue, plainKey, SERVER_AUTH } from './tls.ts';
@@ -128,6 +128,7 @@ export function runMachine(node: Node): Running {
     kubelet = node.parts.startKubelet({
       material: kubeletMaterial(config, node.hostname, node.address), folder: join(node.folder, 'kubelet'), stateFolder,
       bootId: node.bootId, machineId: machineIdOf(node.identity), signal,
+      ...(node.card.extensions.includes('iscsi-tools') ? { initiator: initiatorName(machineIdOf(node.identity)) } : {}),
     });
     node.services.health('kubelet', true);
     while (!signal.aborted) {

@@ -1,13 +1,18 @@
 import type { Etcd } from '../kubernetes/etcd.ts';
+import type { Mount } from '../kubernetes/volumes/node-volumes.ts';
 import { createBoardParts } from '../pi/parts.ts';
 import type { BoardParts } from '../pi/types.ts';
 
-/** What all boards of one world are made of: real etcd and kube-apiserver, one discovery service; `etcds` are those that run. */
-export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlySet<Etcd> };
+/**
+ * What all boards of one world are made of: real etcd and Kubernetes, one discovery service; `etcds` are those that run, `mounts` all
+ * mounts of claims since the world began.
+ */
+export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlySet<Etcd>; readonly mounts: readonly Mount[] };
 
 /** Makes the parts. `programs` are absolute paths by name. */
 export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
   const etcds = new Set<Etcd>();
+  const mounts: Mount[] = [];
   const base = createBoardParts(programs);
   const parts: BoardParts = {
     ...base,
@@ -17,8 +22,9 @@ export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
       void etcd.exited.then(() => etcds.delete(etcd));
       return etcd;
     },
+    startKubelet: (options) => base.startKubelet({ ...options, onMount: (mount) => mounts.push(mount) }),
   };
-  return { parts, etcds };
+  return { parts, etcds, mounts };
 }
 
 /** How etcdctl reaches the members that run, as settings for a shell; empty when none does. */

@@ -9,6 +9,7 @@ import type { Cluster } from '../../nodes/cluster.ts';
 import { startCardReader } from '../card-reader.ts';
 import { startFactory, type LabFactory } from '../factory/factory.ts';
 import { startGitHost, type LabGitHost } from '../git/host.ts';
+import type { Mount } from '../kubernetes/volumes/node-volumes.ts';
 import { startNas } from '../nas/nas.ts';
 import type { LabNas } from '../nas/types.ts';
 import { createBoard } from '../pi/board.ts';
@@ -48,6 +49,8 @@ export type World = {
   readonly power: LabSwitch | undefined;
   readonly nas: LabNas | undefined;
   readonly git: LabGitHost | undefined;
+  /** Every mount of a claim so far, and what the board found on the LUN. */
+  readonly mounts: readonly Mount[];
   /** The hands of the person: puts cards into boards when asked to, knows the NAS's certificate; undefined for any other question. */
   readonly hands: (question: Question) => Promise<string | undefined>;
   /** Settings with which etcdctl reaches the running members. */
@@ -72,7 +75,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   try {
     const keys = await makeKeys(cluster.secrets.recipients, host.mask);
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
-    const { parts, etcds } = createParts(options.programs);
+    const { parts, etcds, mounts } = createParts(options.programs);
     const places = await makePlaces(options, plan, parts);
     closers.push(async () => { await Promise.all(places.map(({ board }) => board.powerOff())); });
     const power = cluster.power && await opened(startSwitch({
@@ -105,7 +108,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
     const hands = handsOf(cluster, places, nas?.fingerprint);
-    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, hands, close, etcdSettings: () => etcdSettings(etcds) };
+    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, mounts, hands, close, etcdSettings: () => etcdSettings(etcds) };
   } catch (error) {
     await close();
     throw error;

@@ -3,6 +3,7 @@ import { eitherSignal } from '../../../lib/signals.ts';
 import { KubeRefusal, type KubeClient } from '../client.ts';
 import { controllerRuns, type Runs } from '../controllers.ts';
 import { pause } from '../secure-client.ts';
+import { tellEvent } from './pod-event.ts';
 import { missingNeed, type Missing } from './pod-needs.ts';
 import { podPath, type Container, type Pod } from './pod-object.ts';
 import { pendingStatus, runningStatus, succeededStatus, type PodPlace } from './pod-status.ts';
@@ -135,16 +136,6 @@ async function writeStatus(client: KubeClient, pod: Pod, status: object): Promis
   const { uid } = pod.metadata;
   return client.patch(`${podPath(pod)}/status`, { metadata: { uid }, status }, 'strategic-merge')
     .then(() => true, (error: unknown) => error instanceof KubeRefusal && (error.status === 404 || error.status === 409));
-}
-
-/** Notes an event at the pod, as a kubelet would. Failures are let go. */
-export async function tellEvent(client: KubeClient, pod: Pod, host: string, type: 'Normal' | 'Warning', reason: string, message: string): Promise<void> {
-  const { name, namespace, uid } = pod.metadata;
-  const now = new Date().toISOString();
-  await client.create(`/api/v1/namespaces/${namespace}/events`, {
-    apiVersion: 'v1', kind: 'Event', metadata: { generateName: `${name}.`, namespace }, type, reason, message, count: 1, firstTimestamp: now, lastTimestamp: now,
-    involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid }, source: { component: 'kubelet', host: pod.spec.nodeName ?? host },
-  }).catch(() => {});
 }
 
 async function finalDelete(client: KubeClient, handle: PodHandle, signal: AbortSignal): Promise<void> {

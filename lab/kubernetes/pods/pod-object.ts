@@ -20,6 +20,8 @@ export type PodVolume = {
   readonly secret?: { readonly secretName?: string; readonly optional?: boolean };
   readonly configMap?: Reference;
   readonly projected?: { readonly sources?: readonly { readonly secret?: Reference; readonly configMap?: Reference }[] };
+  /** A claim of the pod's own, by its name and the volume's. */
+  readonly ephemeral?: object;
   readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
 };
 

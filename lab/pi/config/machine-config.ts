@@ -102,7 +102,7 @@ export function controlPlaneMaterial(config: MachineConfig, nodeName: string, ad
 export function kubeletMaterial(config: MachineConfig, nodeName: string, address: string): KubeletMaterial {
   const image = text(config.main, 'machine', 'kubelet', 'image');
   return {
-    nodeName, address, role: config.role, endpoint: config.endpoint, caCrt: pem(text(config.main, 'cluster', 'ca', 'crt')),
+    nodeName, address, role: config.role, clusterName: config.clusterName, endpoint: config.endpoint, caCrt: pem(text(config.main, 'cluster', 'ca', 'crt')),
     bootstrapToken: text(config.main, 'cluster', 'token'), labels: config.nodeLabels, kubeletVersion: image.split(':').at(-1) ?? '',
   };
 }

@@ -16,8 +16,8 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
   const material = await selfMadeMaterial('cp-1', ADDRESS);
   // The kubelets start before there is an API server, as boards do.
   const host = testHost();
-  const control = startNode(material, { name: 'cp-1', address: ADDRESS, role: 'control plane', folder: host.scratch });
-  const worker = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch });
+  const control = startNode(material, { name: 'cp-1', address: ADDRESS, role: 'control plane', folder: host.scratch }, { leaseMs: 500 });
+  const worker = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch }, { leaseMs: 500 });
   t.after(() => Promise.all([control.end('kill'), worker.end('kill')]));
   const cp = await startControlPlane(material, host, { kind: 'new' }, 'cp', 2_000);
   t.after(() => cp.stop());
@@ -34,7 +34,7 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
 
   await worker.end('kill');
   await eventually(cp.host, 'worker-1 is NotReady', async () => /worker-1 +NotReady/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
-  const back = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch });
+  const back = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch }, { leaseMs: 500 });
   t.after(() => back.end('kill'));
   await eventually(cp.host, 'worker-1 is Ready again', async () => /worker-1 +Ready/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
 });

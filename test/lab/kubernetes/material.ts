@@ -19,7 +19,7 @@ export async function selfMadeMaterial(nodeName: string, address: string): Promi
 /** The kubelet's share of a control plane's material, for a node of that cluster. */
 export function kubeletOf(material: ControlPlaneMaterial, nodeName: string, address: string, role: KubeletMaterial['role']): KubeletMaterial {
   return {
-    nodeName, address, role, endpoint: material.endpoint, caCrt: material.kubernetesCa.crt, bootstrapToken: material.bootstrapToken,
+    nodeName, address, role, clusterName: material.clusterName, endpoint: material.endpoint, caCrt: material.kubernetesCa.crt, bootstrapToken: material.bootstrapToken,
     labels: { 'example.test/shelf': 'upper' }, kubeletVersion: 'v1.34.4',
   };
 }
