@@ -20,8 +20,8 @@ export const OWN_CHARTS = {
 };
 
 /**
- * HelmReleases in a cluster where Flux runs with a GitRepository flux-system: one chart of the lab's shelf, one of that repository,
- * one that the lab does not know; values arrive, a change of them upgrades, a version that does not exist is told.
+ * HelmReleases in a cluster where Flux runs with a GitRepository flux-system: charts of the lab's shelf (of a repository and of a
+ * registry), one of that GitRepository, one that the lab does not know; values arrive, a change of them upgrades, a version that does not exist is told.
  */
 export async function helmPart(cp: TestControlPlane): Promise<void> {
   const { host, kubectl } = cp;
@@ -54,9 +54,13 @@ export async function helmPart(cp: TestControlPlane): Promise<void> {
       url: 'oci://registry.example.test/charts/mithril', ref: { semver: '>=2.1.0, <3' },
       layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
     }),
+    source('HelmRepository', 'external-secrets', { type: 'oci', url: 'oci://ghcr.io/external-secrets/charts' }),
+    release('external-secrets', {
+      chart: { spec: { chart: 'external-secrets', version: '2.4.x', sourceRef: { kind: 'HelmRepository', name: 'external-secrets' } } }, values: { replicaCount: 2 },
+    }),
     release('mithril', { chartRef: { kind: 'OCIRepository', name: 'mithril' } }),
   );
-  for (const name of ['synology-csi', 'ring', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
+  for (const name of ['synology-csi', 'ring', 'external-secrets', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
 
   assert.match(await nodeArgs(), /"--chroot-dir=\/host",.*"--iscsiadm-path=\/one"\]$/);
   assert.equal(await kubectl('get', 'csidriver', 'csi.san.synology.com', '-o', 'jsonpath={.spec.attachRequired}'), 'true');
@@ -65,9 +69,13 @@ export async function helmPart(cp: TestControlPlane): Promise<void> {
   const chart = await cp.api.client.get<HelmChart>(`/apis/source.toolkit.fluxcd.io/v1/namespaces/${NAMESPACE}/helmcharts/${NAMESPACE}-synology-csi`);
   assert.equal(chart.status?.artifact?.revision, '0.11.1');
   assert.equal(await kubectl('-n', NAMESPACE, 'get', 'configmap', 'ring', 'finger', '-o', 'jsonpath={.items[*].data.bearer}'), 'frodo-9');
+  const wanted = { apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', metadata: metadata('ring') };
+  await apply({ ...wanted, spec: { secretStoreRef: { name: 'vault', kind: 'ClusterSecretStore' }, dataFrom: [{ extract: { key: 'ring' } }] } });
+  await assert.rejects(apply({ ...wanted, spec: { secretStoreReff: { name: 'vault' } } }), /unknown field "spec\.secretStoreReff"/);
+  assert.equal(await kubectl('-n', NAMESPACE, 'get', 'deployment', 'external-secrets', '-o', 'jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}'), '2 ghcr.io/external-secrets/external-secrets:v2.4.1');
   assert.match(await kubectl('-n', NAMESPACE, 'get', 'configmap', 'mithril-stand-in', '-o', 'jsonpath={.data.version}'), /^2\.1\.0$/);
   const told = await kubectl('-n', NAMESPACE, 'get', 'events', '--field-selector=source=source-controller', '-o', 'jsonpath={range .items[*]}{.reason} {.involvedObject.kind}/{.involvedObject.name}{"\\n"}{end}');
-  assert.deepEqual(told.trim().split('\n').sort(), ['ChartImitated HelmChart/synology-csi-synology-csi', 'ChartUnknown OCIRepository/mithril']);
+  assert.deepEqual(told.trim().split('\n').sort(), ['ChartImitated HelmChart/synology-csi-external-secrets', 'ChartImitated HelmChart/synology-csi-synology-csi', 'ChartUnknown OCIRepository/mithril']);
 
   await apply(csi('0.11.x', '--iscsiadm-path=/two'));
   await eventually(host, 'new values are an upgrade', () => ready('synology-csi'), /^2=2 True UpgradeSucceeded /);
