@@ -1,6 +1,7 @@
 import { isMap, parseDocument, type Document } from 'yaml';
 import { problem } from './errors.ts';
 import { readIfThere, writeWhole } from './files.ts';
+import { inTurn } from './turns.ts';
 
 /** What is pinned of one disk image at its first download: the compressed file and what it decodes to. Hashes are SHA-256 in hex. */
 export type ImagePin = {
@@ -44,11 +45,11 @@ export async function readLock(path: string): Promise<LockFile> {
 const turns = new Map<string, Promise<void>>();
 
 /**
- * Sets pins in a lock file, in place: comments, order and all other keys stay; made when missing. Steps that run side by side
- * change it one after another. Throws `E_LOCK` as `readLock`.
+ * Sets pins in a lock file, in place: comments, order and all other keys stay; made when missing. Steps that run side by side, and
+ * other firstlights, change it one after another. Throws `E_LOCK` as `readLock`.
  */
 export async function updateLock(path: string, change: LockChange): Promise<void> {
-  const turn = (turns.get(path) ?? Promise.resolve()).then(() => writeChange(path, change));
+  const turn = (turns.get(path) ?? Promise.resolve()).then(() => inTurn(path, () => writeChange(path, change)));
   turns.set(path, turn.catch(() => {}));
   await turn;
 }
