@@ -21,6 +21,13 @@ export async function findCluster(argument: string | undefined, cwd: string, bun
     meant === undefined ? there : `Did you mean ${meant}? ${there}`);
 }
 
+/** The homelab repository that `cwd` lies in: the nearest folder above with machines/<cluster>/cluster.yaml. Throws `E_CLUSTER_NONE`. */
+export async function findHomelab(cwd: string, bundled: string): Promise<string> {
+  const machines = await machinesFolder(cwd, bundled);
+  if (machines === undefined) return onlyCluster(undefined, [], cwd);
+  return dirname(machines);
+}
+
 function onlyCluster(machines: string | undefined, names: readonly string[], cwd: string): string {
   const [only, ...others] = names;
   if (machines === undefined || only === undefined) {

@@ -41,6 +41,35 @@ command('list [cluster]', 'every LUN of the NAS with its target, sessions, volum
   async () => (await import('./commands/storage.ts')).listStorage, storage);
 command('adopt [cluster] [lun]', 'take a LUN, by name or uuid, into cluster.yaml, after proof that nobody else uses it', 'firstlight storage adopt gandalf LUN-1',
   async () => (await import('./commands/storage.ts')).adoptStorage, storage);
+const secrets = program.command('secrets').description('what is encrypted in the homelab repository you stand in');
+command('list', 'every encrypted file: who reads it, its keys and their age; no value', 'firstlight secrets list',
+  async () => (await import('./commands/secrets.ts')).listSecrets, secrets);
+command('check', 'every secret encrypted, for the right recipients, none in the clear, in the work tree and in the history', 'firstlight secrets check',
+  async () => (await import('./commands/secrets.ts')).checkSecrets, secrets)
+  .option('--staged', 'only what is staged for the next commit')
+  .option('--hook', 'make git ask for that before each commit')
+  .option('--forgive', 'take the history until now as looked through: what it held was changed');
+command('set <path> <key>', 'set one value, from a pipe or asked for: encrypted, committed', 'printf %s "$TOKEN" | firstlight secrets set apps/gandalf/podinfo-token.sops.yaml token --push',
+  async () => (await import('./commands/secrets-change.ts')).setSecretValue, secrets)
+  .option('--namespace <name>', 'of a new Secret, where its folder’s kustomization.yaml names none')
+  .option('--push', 'push the commit');
+command('edit <path>', 'change a file in your editor, decrypted only in memory; committed', 'firstlight secrets edit apps/gandalf/podinfo-token.sops.yaml',
+  async () => (await import('./commands/secrets-change.ts')).editSecret, secrets)
+  .option('--push', 'push the commit');
+command('update', 'encrypt anew, under new data keys, what is not for the inventory’s recipients; committed', 'firstlight secrets update',
+  async () => (await import('./commands/secrets-change.ts')).updateSecrets, secrets)
+  .option('--push', 'push the commit');
+command('escrow', 'the offline key on paper: made, or proven', 'firstlight secrets escrow --print /dev/shm/escrow.html --split 2-of-3',
+  async () => (await import('./commands/secrets-keys.ts')).escrowSecrets, secrets)
+  .option('--print <file>', 'make a new offline key and write its page, outside the repository')
+  .option('--split <how>', 'into shares, like 2-of-3')
+  .option('--verify', 'prove that each recipient alone opens every file')
+  .option('--push', 'push the commit');
+command('rotate [cluster]', 'give the cluster a new key: every file encrypted anew, Flux follows, the old key goes', 'firstlight secrets rotate gandalf',
+  async () => (await import('./commands/secrets-keys.ts')).rotateSecrets, secrets)
+  .option('--again', 'also where it got a new one within the hour')
+  .option('--values', 'rotate nothing: list the values that have not changed for long')
+  .option('--days <n>', 'how long is long; 90 unless told');
 command('tools', 'fetch the programs firstlight runs (talosctl, flux, kubectl, sops, …), at their pinned versions', 'firstlight tools',
   async () => (await import('./commands/tools.ts')).toolsAction);
 

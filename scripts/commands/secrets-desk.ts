@@ -1,0 +1,39 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { openHomelab, type Homelab } from '../../gitops/secrets/homelab.ts';
+import { isLocked, unlock } from '../../gitops/secrets/identity.ts';
+import { problem } from '../../lib/errors.ts';
+import { findHomelab } from '../../nodes/find.ts';
+import { BUNDLED } from '../open-cluster.ts';
+import { provideTools } from '../provide-tools.ts';
+import type { Session } from '../session.ts';
+import { secretInput } from '../terminal/secret-input.ts';
+
+/** Opens the homelab repository that the person stands in, with sops at hand and his age identity unlocked. */
+export async function openDesk(session: Session): Promise<Homelab> {
+  const root = await findHomelab(process.cwd(), BUNDLED);
+  await provideTools(session, ['sops']);
+  await unlockIdentity(session);
+  return openHomelab(session.host, root);
+}
+
+/** A file that the person names from where he stands, as a path from the repository's root. Throws `E_SECRETS_OUTSIDE`. */
+export function fromRoot(homelab: Homelab, path: string | undefined): string {
+  if (path === undefined) throw problem('E_USAGE_SECRET', 'no file was named', 'Name it: firstlight secrets set apps/gandalf/podinfo-token.sops.yaml token.');
+  const whole = relative(homelab.root, resolve(process.cwd(), path));
+  if (!whole.startsWith('..') && whole !== '') return whole;
+  throw problem('E_SECRETS_OUTSIDE', `${path} is not in the repository ${homelab.root}`, 'Name a file of your homelab repository.');
+}
+
+/** A key file under a passphrase (`age -p`) is opened once, into the private folder, where sops finds it. */
+async function unlockIdentity(session: Session): Promise<void> {
+  const path = session.environment['SOPS_AGE_KEY_FILE'];
+  if (path === undefined || path === '') return;
+  const file = await readFile(path).catch(() => undefined);
+  if (!file || !isLocked(file)) return;
+  const passphrase = await secretInput(`The passphrase of ${path}:`, session.host.signal);
+  session.host.mask.add(passphrase);
+  const opened = join(session.host.scratch, 'identity.txt');
+  await writeFile(opened, await unlock(file, passphrase), { mode: 0o600 });
+  session.environment['SOPS_AGE_KEY_FILE'] = opened;
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { valueAges } from '../../gitops/secrets/ages.ts';
+import { forgiveHistory, historyFaults, stagedFaults, workTreeFaults } from '../../gitops/secrets/check.ts';
+import { installHook } from '../../gitops/secrets/hook.ts';
+import { openHomelab, readersOf, secretFiles, type Homelab } from '../../gitops/secrets/homelab.ts';
+import { ManyErrors, problem } from '../../lib/errors.ts';
+import { findHomelab } from '../../nodes/find.ts';
+import { BUNDLED, HOME } from '../open-cluster.ts';
+import type { Session } from '../session.ts';
+
+const MANY = 90;
+
+/** `firstlight secrets list`: every encrypted file, for which clusters, its keys and their age; no value is read. */
+export async function listSecrets(session: Session, _argument: string | undefined, options: Record<string, unknown>): Promise<number> {
+  const homelab = await here(session);
+  const files = (await secretFiles(session.host, homelab)).flatMap(({ path, content }) => (content.kind === 'encrypted' ? [{ path, content }] : []));
+  const ages = await valueAges(session.host, homelab);
+  const rows = files.map(({ path, content }) => ({
+    path, clusters: readersOf(homelab, path).map((cluster) => cluster.name), recipients: content.recipients.length,
+    keys: content.keys.map(({ path: key }) => ({ key, days: ages.find((age) => age.path === path && age.key === key)?.days })),
+  }));
+  if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'secrets', data: rows })}\n`);
+  else process.stdout.write(`${rows.map(({ path, clusters, recipients, keys }) => [`${path}  (${clusters.join(', ')}; ${recipients} can open it)`, ...keys.map(({ key, days }) => `  ${key.padEnd(40)} ${inDays(days)}`)].join('\n')).join('\n\n') || 'No secrets yet: firstlight secrets set PATH KEY makes one.'}\n`);
+  return 0;
+}
+
+/** `firstlight secrets check`: every secret encrypted, for the right people, none in the clear, in the work tree and the history. Throws `E_SECRETS` with all of it. */
+export async function checkSecrets(session: Session, _argument: string | undefined, options: Record<string, unknown>): Promise<number> {
+  const { host, view } = session;
+  const homelab = await here(session);
+  if (options['hook']) {
+    view.say(`${await installHook(host, homelab.root, join(HOME, 'firstlight'))} runs this check before each commit.`);
+    return 0;
+  }
+  if (options['forgive']) await forgiveHistory(host, homelab);
+  const faults = options['staged'] ? await stagedFaults(host, homelab) : [...await workTreeFaults(host, homelab), ...await historyFaults(host, homelab)];
+  if (faults.length > 0) throw new ManyErrors('E_SECRETS', `${faults.length === 1 ? 'one fault' : `${faults.length} faults`} in the secrets of ${homelab.root}`, 'Each is told with what to do.', faults);
+  if (!options['staged']) view.say('Every secret is encrypted, for the inventory’s recipients; none lies in the clear, here or in the history since the last look.');
+  return 0;
+}
+
+/** `firstlight secrets ages [--days N]`: the values that have not changed for N days; exit code 2 where there are any. */
+export async function oldSecrets(session: Session, days: number, json: boolean): Promise<number> {
+  if (!Number.isInteger(days) || days < 0) throw problem('E_USAGE_DAYS', 'the number of days is none', 'Say it like --days 90.');
+  const homelab = await here(session);
+  const old = (await valueAges(session.host, homelab)).filter((age) => age.days !== undefined && age.days >= days);
+  if (json) process.stdout.write(`${JSON.stringify({ code: 'secrets.old', data: old })}\n`);
+  else process.stdout.write(`${old.map((age) => `${inDays(age.days).padStart(9)}  ${age.path}  ${age.key}`).join('\n') || `No value is older than ${days} days.`}\n`);
+  return old.length > 0 ? 2 : 0;
+}
+
+/** The days of `--days`, or what suits most. */
+export function daysOf(options: Record<string, unknown>): number {
+  return options['days'] === undefined ? MANY : Number(options['days']);
+}
+
+async function here(session: Session): Promise<Homelab> {
+  return openHomelab(session.host, await findHomelab(process.cwd(), BUNDLED));
+}
+
+function inDays(days: number | undefined): string {
+  if (days === undefined) return 'not committed';
+  return days === 0 ? 'today' : `${days} day${days === 1 ? '' : 's'}`;
+}
