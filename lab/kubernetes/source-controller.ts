@@ -101,7 +101,7 @@ async function keepReconciling(context: SourceContext, entry: Entry, entries: En
   }
 }
 
-/** One reconcile; tells whether it ended well. Throws only where the status could not be written. */
+/** One reconcile; tells whether it ended well: what went wrong is in the status. Throws where that could not be written. */
 async function reconcile(context: SourceContext, kind: SourceKind, object: SourceObject): Promise<boolean> {
   const write = (status: object): Promise<unknown> => context.client.patch(`${sourcePath(kind.plural, object.metadata.namespace, object.metadata.name)}/status`, status);
   try {
@@ -109,8 +109,8 @@ async function reconcile(context: SourceContext, kind: SourceKind, object: Sourc
     if (status) await write(status);
     return true;
   } catch (error) {
-    if (!(error instanceof SourceFailure) || context.signal.aborted) throw error;
-    await write(failedStatus(object, error));
+    if (context.signal.aborted) throw error;
+    await write(failedStatus(object, error instanceof SourceFailure ? error : new SourceFailure('Failed', (error as Error).message)));
     return false;
   }
 }

@@ -12,7 +12,8 @@ export async function tellPlayed(client: KubeClient, kind: string, object: Sourc
   await client.create(`/api/v1/namespaces/${namespace}/events`, {
     apiVersion: 'v1', kind: 'Event', metadata: { generateName: `${object.metadata.name}.`, namespace },
     involvedObject: { apiVersion: 'source.toolkit.fluxcd.io/v1', kind, namespace, name: object.metadata.name, uid, resourceVersion },
-    type: played === 'note' ? 'Warning' : 'Normal', reason: PLAYED[played], message: `chart '${name}' with version '${version}' ${remark}`,
+    type: played === 'note' ? 'Warning' : 'Normal', reason: PLAYED[played],
+    message: `chart '${name}' with version '${version}' ${remark}${object.spec['verify'] === undefined ? '' : '; its signature was not looked at'}`,
     source: { component: 'source-controller' }, firstTimestamp: now, lastTimestamp: now, count: 1,
   }).catch(() => {});
 }
