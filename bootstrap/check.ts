@@ -5,11 +5,13 @@ import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import { cardCandidates } from '../nodes/cards/prove.ts';
 import { size } from '../nodes/cards/rules.ts';
+import type { Gitops } from '../nodes/cluster.ts';
 import { observePower } from '../nodes/power.ts';
 import { openRepository } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import type { Facts } from './facts.ts';
 import { withDesk } from './reader.ts';
+import { isolationMatters, isolationReport } from './isolation.ts';
 import { requireMemory } from './memory.ts';
 import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
@@ -47,12 +49,15 @@ export function checkSteps(facts: Facts): Step[] {
     return (findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`) + warnings;
   }));
   if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
-  // The owner's work tree where this is one: a mistake is told before it is pushed.
-  if (gitops) steps.push(look('memory', 'Memory for what the repository runs', async (host) => {
-    const here = existsSync(join(cluster.repository, gitops.path));
-    return requireMemory(host, cluster, gitops, here ? cluster.repository : (await openRepository(host, cluster, await facts.credentials(host))).folder);
-  }));
+  if (gitops) steps.push(look('memory', 'Memory for what the repository runs', async (host) => requireMemory(host, cluster, gitops, await worktree(facts, gitops, host))));
+  if (isolationMatters(cluster)) steps.push(look('isolation', 'iSCSI volumes under Talos’s isolation of workloads', async (host) => isolationReport(host, cluster, gitops && await worktree(facts, gitops, host))));
   return steps;
+}
+
+/** The owner's work tree where this is one: a mistake is told before it is pushed. Else a clone of what is pushed. */
+async function worktree(facts: Facts, gitops: Gitops, host: Host): Promise<string> {
+  const { cluster } = facts;
+  return existsSync(join(cluster.repository, gitops.path)) ? cluster.repository : (await openRepository(host, cluster, await facts.credentials(host))).folder;
 }
 
 /** Runs all looks side by side; one that fails does not stop the others. Throws every failure together (`E_CHECK`). */

@@ -11,6 +11,8 @@ import { imageSteps } from './steps/image.ts';
 import { initiatorStep } from './steps/initiators.ts';
 import { kubeconfigStep, readyStep } from './steps/kubernetes.ts';
 import { certificateIsOpen, nasCertificateStep } from './steps/nas-certificate.ts';
+import { isolationMatters } from './isolation.ts';
+import { isolationStep } from './steps/isolation.ts';
 import { memoryStep } from './steps/memory.ts';
 import { bundleStep, credentialsStep } from './steps/secrets.ts';
 import { storageProofStep, storageStep } from './steps/storage.ts';
@@ -66,6 +68,7 @@ function certificateSteps(facts: Facts): Step[] {
 function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[]): Step[] {
   const room = createRepositoryRoom(facts);
   const written: Step[] = [];
+  if (isolationMatters(facts.cluster)) written.push(isolationStep(facts, room));
   const { nas } = facts.cluster;
   if (nas) written.push(csiSecretStep(facts, room, [...settled, 'memory']));
   if (nas?.luns.some((lun) => lun.claim)) written.push(volumesStep(facts, nas, room, ['csi-secret']));

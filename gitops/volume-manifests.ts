@@ -1,5 +1,6 @@
 import type { Claim, Cluster, Lun, Nas } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
+import { workloadsIsolated } from '../nodes/isolation.ts';
 
 /** A LUN that is there, for a claim: what the NAS said of it. */
 export type ClaimedLun = {
@@ -22,15 +23,6 @@ export const UUID_ANNOTATION = 'firstlight.dev/lun-uuid';
 
 /** The CSI driver for nodes whose kubelet can't reach iscsid (democratic-csi/democratic-csi: examples/node-manual-iscsi-pv.yaml). */
 export const NODE_MANUAL = 'org.democratic-csi.node-manual';
-
-/**
- * Whether pods and kubelet of this Talos are kept apart from the machine's iscsid, so that Kubernetes' own iSCSI volumes don't
- * work (siderolabs/talos:pkg/machinery/config/types/runtime/security_profile_config.go): from 1.14 on.
- */
-export function workloadsIsolated(cluster: Pick<Cluster, 'talos'>): boolean {
-  const [major = 0, minor = 0] = cluster.talos.version.split('.').map(Number);
-  return major > 1 || minor >= 14;
-}
 
 /**
  * The PersistentVolume of a declared LUN: named after it, kept for its claim alone, never deleted with it, neither by

@@ -9,8 +9,8 @@ export type Cluster = {
   readonly repository: string;
   readonly name: string;
   readonly environment: string;
-  /** `image` is the absolute path of an image given by hand, in place of the factory's. */
-  readonly talos: { readonly version: string; readonly schematic: Schematic; readonly factory: string; readonly image?: string };
+  /** `image` is the absolute path of an image given by hand, in place of the factory's; `workloadIsolation` is what the owner told of it (see `workloadsIsolated`). */
+  readonly talos: { readonly version: string; readonly schematic: Schematic; readonly factory: string; readonly image?: string; readonly workloadIsolation?: boolean };
   readonly kubernetes: { readonly version: string };
   readonly network: Network;
   readonly nodes: readonly ClusterNode[];

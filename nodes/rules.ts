@@ -1,4 +1,5 @@
 import { present, type Draft, type Fault, type Rule } from './fault.ts';
+import { knowsIsolation } from './isolation.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
 import { memoryPossible } from './rules-memory.ts';
 import { labelsGood, portsNeedSwitch, quorum, readerIsNoNode, staticNeedsStamp } from './rules-nodes.ts';
@@ -30,6 +31,13 @@ function* versionsFit(draft: Draft): Iterable<Fault> {
     yield { code: 'E_INVENTORY_KUBERNETES_VERSION', path: ['kubernetes', 'version'], message: `kubernetes.version: Talos ${talos} does not support Kubernetes ${kubernetes}`,
       hint: `Choose a version from 1.${range[0]} to 1.${range[1]}.` };
   }
+}
+
+/** A Talos that does not know the setting would not obey it. */
+function* isolationKnown(draft: Draft): Iterable<Fault> {
+  const { version, workloadIsolation } = draft.talos ?? {};
+  if (version === undefined || workloadIsolation === undefined || knowsIsolation(version)) return;
+  yield { code: 'E_INVENTORY_ISOLATION', path: ['talos', 'workloadIsolation'], message: `talos.workloadIsolation: Talos ${version} does not know it`, hint: 'Talos 1.14 is the first that keeps workloads apart: take the key out.' };
 }
 
 /** A pin needs https; a pin without it protects nothing. */
@@ -69,7 +77,7 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 
 /** Every rule, in the order in which a reader meets the values. Form has been judged before (schema.ts). */
 export const RULES: readonly Rule[] = [
-  versionsFit, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
+  versionsFit, isolationKnown, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
   nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
   certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, recipientsUnique, recipientsEnough,
 ];

@@ -22,6 +22,7 @@ const talos = z.strictObject({
   version: text('Talos version of the cards and of the installed system.', format.version('E_INVENTORY_TALOS_VERSION'), ['1.11.0']),
   factory: text('The image factory that builds the card image.', format.matches(/^https?:\/\/[^\s/?#@]+$/, 'E_INVENTORY_FACTORY', 'the URL of an image factory', 'Write https://factory.talos.dev, without a path.')).optional(),
   image: text('An image file given by hand, in place of the factory\'s; its path as seen from the cluster\'s folder.', format.matches(/^[^\s~].*\.raw(\.zst|\.xz)?$/, 'E_INVENTORY_IMAGE', 'a path to a disk image', 'Name a .raw.zst, .raw.xz or .raw file, as ./talos.raw.xz.'), ['./metal-arm64.raw.xz']).optional(),
+  workloadIsolation: z.boolean().meta({ description: 'Keep kubelet and pods apart from the machine\'s own services (Talos 1.14 and later); true unless told. Kubernetes\' own iSCSI volumes work with false only.' }).optional(),
   schematic: z.strictObject({
     overlay: z.strictObject({
       image: text('The overlay\'s image without its registry.', filled).optional(),

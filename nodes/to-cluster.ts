@@ -16,6 +16,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     talos: {
       version: plainVersion(file.talos.version), factory: (file.talos.factory ?? FACTORY).replace(/\/$/, ''), schematic: schematic(file.talos.schematic),
       ...(file.talos.image === undefined ? {} : { image: resolve(folder, file.talos.image) }),
+      ...(file.talos.workloadIsolation === undefined ? {} : { workloadIsolation: file.talos.workloadIsolation }),
     },
     kubernetes: { version: plainVersion(file.kubernetes.version) },
     network: {

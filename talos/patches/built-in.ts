@@ -1,4 +1,5 @@
 import type { Cluster, ClusterNode } from '../../nodes/cluster.ts';
+import { knowsIsolation, workloadsIsolated } from '../../nodes/isolation.ts';
 import { parseVersion, since } from '../versions.ts';
 import { document, render, type PatchDocument } from './document.ts';
 import { endpointHost, networkDocuments, networkFields } from './network.ts';
@@ -24,6 +25,7 @@ export function builtInPatch(cluster: Cluster, node: ClusterNode, installImage: 
     { machine },
     ...networkDocuments(cluster, node),
     ...timeDocuments(cluster, kubernetesApart),
+    ...(knowsIsolation(version.text) ? [document('SecurityProfileConfig', { workloadIsolation: workloadsIsolated(cluster) })] : []),
     ...(kubernetesApart ? kubernetesDocuments(node, installImage) : []),
   ]);
 }

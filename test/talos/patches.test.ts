@@ -39,6 +39,15 @@ test('without name servers, time servers and labels the patch has no empty secti
   }
 });
 
+test('from Talos 1.14 on the config says whether workloads are isolated: they are, unless the owner tells otherwise', () => {
+  const said = (version: string, workloadIsolation?: boolean): string | undefined => {
+    const plain = exampleCluster('/nowhere');
+    const cluster = { ...plain, talos: { ...plain.talos, version, ...(workloadIsolation === undefined ? {} : { workloadIsolation }) } };
+    return /workloadIsolation: \w+/.exec(builtInPatch(cluster, cluster.nodes[1]!, IMAGE))?.[0];
+  };
+  assert.deepEqual([said('1.13.5'), said('1.14.1'), said('1.14.1', true), said('1.14.1', false)], [undefined, 'workloadIsolation: true', 'workloadIsolation: true', 'workloadIsolation: false']);
+});
+
 test('the endpoint is a virtual address only inside the subnet and when no node has it', () => {
   const at = (endpoint: string) => { const cluster = exampleCluster('/nowhere'); return virtualAddress({ ...cluster, network: { ...cluster.network, endpoint } }); };
   assert.equal(at('https://192.168.77.10:6443'), '192.168.77.10');
