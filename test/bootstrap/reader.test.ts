@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { promisify } from 'node:util';
 import { checkSteps, runChecks } from '../../bootstrap/check.ts';
 import { openCredentials, writeCredentials } from '../../bootstrap/credentials.ts';
 import { createFacts } from '../../bootstrap/facts.ts';
 import { flashSteps } from '../../bootstrap/flash.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
+import { withKeyAgent } from '../../gitops/agent.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { parseStamp, STAMP_KEY } from '../../talos/stamp.ts';
-import { workbench, type Workbench } from '../nodes/cards/remote/support.ts';
+import { NO_PYTHON, workbench, type Workbench } from '../nodes/cards/remote/support.ts';
 import { cardFile, smallImage } from '../nodes/cards/support.ts';
 import { ageKey } from '../support/age.ts';
 
@@ -42,7 +45,7 @@ async function flash(): Promise<string> {
   return result.steps.map(({ step, end }) => `${step.id} ${end}`).join(', ');
 }
 
-test('a card is flashed in the reader that the inventory names, with the key from the credentials; again it is found done', async () => {
+test('a card is flashed in the reader that the inventory names, with the key from the credentials; again it is found done', { skip: NO_PYTHON }, async () => {
   const { host, machine, key } = bench;
   await assert.rejects(flash(), { code: 'E_READER_LOGIN' });
   await writeCredentials(host, cluster, { chap: {}, readerKey: key.private });
@@ -57,4 +60,15 @@ test('a card is flashed in the reader that the inventory names, with the key fro
   const secret = key.private.split('\n').slice(1, -2);
   const told = JSON.stringify(host.events) + readFileSync(join(cluster.folder, 'credentials.sops.yaml'), 'utf8');
   assert.ok(secret.length > 2 && secret.every((line) => !told.includes(line)), 'the key was told');
+});
+
+test('card inspect looks into that reader with the owner’s SSH agent, and opens no credentials', { skip: NO_PYTHON }, async () => {
+  const { host, key, machine } = bench;
+  const inspect = (...args: string[]) => withKeyAgent(host, key.private, (socket) => promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../scripts/cli.ts'), 'card', 'inspect', ...args],
+    { env: { ...process.env, SSH_AUTH_SOCK: socket }, timeout: 60_000 }).catch((error: unknown) => error as { stdout: string; stderr: string; code: number }));
+  const told = await inspect(card, '--reader', cluster.folder, '--json');
+  assert.deepEqual(JSON.parse(told.stdout.split('\n').at(-2) ?? ''), { code: 'card', data: { device: card, kind: 'blank', bytes: 8e9, partitions: [], used: false } });
+  assert.equal(machine.commands.length, 1);
+  const none = await inspect(card, '--reader', join(import.meta.dirname, '../../examples/homelab/machines/gandalf'));
+  assert.match(none.stderr, /E_USAGE_READER/);
 });

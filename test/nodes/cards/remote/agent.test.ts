@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { answerReader, requestHeader, type Answer } from '../../../../nodes/cards/remote/frames.ts';
 import { testHost } from '../../../support/host.ts';
 import { cardFile, start } from '../support.ts';
+import { NO_PYTHON } from './support.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../../nodes/cards/remote/agent.py');
 const host = testHost();
@@ -26,7 +27,7 @@ function agent(silenceSeconds: number): { readonly child: ChildProcess; readonly
   return { child, gone: once(child, 'exit'), next: async () => answers.shift() ?? new Promise((resolve) => { waiting.push(resolve); }) };
 }
 
-test('it ends at the end of its input, after a time of silence, and at what it does not understand', { timeout: 20_000 }, async () => {
+test('it ends at the end of its input, after a time of silence, and at what it does not understand', { timeout: 20_000, skip: NO_PYTHON }, async () => {
   const closed = agent(60);
   assert.equal((await closed.next()).id, 0);
   closed.child.stdin!.end();
@@ -38,7 +39,7 @@ test('it ends at the end of its input, after a time of silence, and at what it d
   assert.deepEqual(await strange.gone, [4, null]);
 });
 
-test('half a request, cut off, is never done', { timeout: 20_000 }, async () => {
+test('half a request, cut off, is never done', { timeout: 20_000, skip: NO_PYTHON }, async () => {
   const device = cardFile(host.scratch, 'card', Buffer.alloc(8192, 1), 1_000_000);
   const { child, gone, next } = agent(60);
   await next();

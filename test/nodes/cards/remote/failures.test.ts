@@ -13,7 +13,7 @@ import { withReader } from '../../../../nodes/cards/remote/reader.ts';
 import { writeCards } from '../../../../nodes/cards/write.ts';
 import { until } from '../../../support/processes.ts';
 import { cardFile, expected, noise, smallImage, start } from '../support.ts';
-import { workbench, type Workbench } from './support.ts';
+import { NO_PYTHON, workbench, type Workbench } from './support.ts';
 
 const MIB = 1024 * 1024;
 const KEYS = new Map([[0x0c, 'stamp']]);
@@ -23,7 +23,7 @@ let bench: Workbench;
 beforeEach(async () => { bench = await workbench('127.41.5.2'); });
 afterEach(() => bench.close());
 
-test('a machine with another host key is not spoken to, and one that refuses, hangs up or is not there is told', async () => {
+test('a machine with another host key is not spoken to, and one that refuses, hangs up or is not there is told', { skip: NO_PYTHON }, async () => {
   const { host, reader, machine } = bench;
   const other = newSshKey().private;
   const work = async (): Promise<never> => { throw new Error('nothing may happen'); };
@@ -37,7 +37,7 @@ test('a machine with another host key is not spoken to, and one that refuses, ha
   assert.deepEqual(machine.commands, []);
 });
 
-test('the keys of the owner’s SSH agent come first: no credentials are opened then', async () => {
+test('the keys of the owner’s SSH agent come first: no credentials are opened then', { skip: NO_PYTHON }, async () => {
   const { host, key, reader } = bench;
   const closed = async (): Promise<never> => { throw new Error('the credentials were opened'); };
   await withKeyAgent(host, key.private, (sshAgent) => withReader({ ...host, sshAgent }, reader, closed, async (desk) => {
@@ -47,7 +47,7 @@ test('the keys of the owner’s SSH agent come first: no credentials are opened 
   await withKeyAgent(host, stranger, (sshAgent) => withReader({ ...host, sshAgent }, reader, async () => key.private, async () => {}));
 });
 
-test('a machine without python3, with one too old, with another system, or with a shell that says other things is told as that', async () => {
+test('a machine without python3, with one too old, with another system, or with a shell that says other things is told as that', { skip: NO_PYTHON }, async () => {
   const nothing = async (): Promise<void> => {};
   const cases = [
     ['echo "sh: python3: not found" >&2; exit 127', 'E_READER_PYTHON'],
@@ -64,7 +64,7 @@ test('a machine without python3, with one too old, with another system, or with 
   await bench.at(nothing);
 });
 
-test('a card that the user may not open is opened by sudo, without a password or not at all', { skip: !ROOT && 'needs root, to be somebody else' }, async () => {
+test('a card that the user may not open is opened by sudo, without a password or not at all', { skip: NO_PYTHON || (!ROOT && 'needs root, to be somebody else') }, async () => {
   const { host, machine } = bench;
   const image = smallImage(host.scratch, 'image');
   const device = cardFile(host.scratch, 'card', noise('photos'));
@@ -83,7 +83,7 @@ test('a card that the user may not open is opened by sudo, without a password or
   assert.ok(machine.commands.every((command) => /^(sudo -n )?python3 -IS -c /.test(command)));
 });
 
-test('what fails on a card there has the code it has here: full, failing, swapped, changed behind our back', async (t) => {
+test('what fails on a card there has the code it has here: full, failing, swapped, changed behind our back', { skip: NO_PYTHON }, async (t) => {
   const { host } = bench;
   const image = smallImage(host.scratch, 'image');
   const target = (device: string) => ({ node: 'cp-1', device, meta: KEYS });
@@ -133,7 +133,7 @@ test('what fails on a card there has the code it has here: full, failing, swappe
   }
 });
 
-test('an abort ends the writing here and there, and leaves no table', async () => {
+test('an abort ends the writing here and there, and leaves no table', { skip: NO_PYTHON }, async () => {
   const { host, machine } = bench;
   const image = smallImage(host.scratch, 'image');
   const device = cardFile(host.scratch, 'card', smallImage(host.scratch, 'old').raw);
@@ -144,7 +144,7 @@ test('an abort ends the writing here and there, and leaves no table', async () =
   assert.equal((await inspectCard(device)).kind, 'blank');
 });
 
-test('nothing but the few programs that cards need is run there', async () => {
+test('nothing but the few programs that cards need is run there', { skip: NO_PYTHON }, async () => {
   const marker = join(bench.host.scratch, 'marker');
   await bench.at(async (desk) => {
     await assert.rejects(desk.run!({ program: 'touch', args: [marker] }), { code: 'E_NO_PROGRAM' });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startCardReader, type LabCardReader } from '../../../../lab/card-reader.ts';
@@ -6,6 +7,9 @@ import type { Desk } from '../../../../nodes/cards/desk.ts';
 import { withReader } from '../../../../nodes/cards/remote/reader.ts';
 import type { CardReader } from '../../../../nodes/cluster.ts';
 import { testHost, type TestHost } from '../../../support/host.ts';
+
+/** Why a test that needs the far end is left out here, or false. */
+export const NO_PYTHON = spawnSync('python3', ['--version']).status !== 0 && 'needs python3';
 
 /** A workbench with a card reader, and somebody at home who writes cards there. */
 export type Workbench = {

@@ -9,7 +9,7 @@ import { inspectCard } from '../../../../nodes/cards/inspect.ts';
 import { writeCards } from '../../../../nodes/cards/write.ts';
 import { argvSampler, until } from '../../../support/processes.ts';
 import { cardFile, expected, noise, smallImage, start } from '../support.ts';
-import { workbench, type Workbench } from './support.ts';
+import { NO_PYTHON, workbench, type Workbench } from './support.ts';
 
 const MIB = 1024 * 1024;
 const KEYS = new Map([[0x0c, 'stamp']]);
@@ -18,7 +18,7 @@ let bench: Workbench;
 beforeEach(async () => { bench = await workbench('127.41.5.1'); });
 afterEach(() => bench.close());
 
-test('two cards of another machine hold the image to the byte; zeros are not sent, nothing is read back over the network, nothing stays there', async () => {
+test('two cards of another machine hold the image to the byte; zeros are not sent, nothing is read back over the network, nothing stays there', { skip: NO_PYTHON }, async () => {
   const { host, machine } = bench;
   const image = smallImage(host.scratch, 'image', 100);
   const old = Buffer.alloc(60 * MIB, 0x5a);
@@ -38,7 +38,7 @@ test('two cards of another machine hold the image to the byte; zeros are not sen
   assert.ok(secret.length > 30 && lines.every((line) => !line.includes(secret.slice(0, 20))), 'the key stands in a command line');
 });
 
-test('what is on a card there is told, and whether it holds the image, by digests made there', async () => {
+test('what is on a card there is told, and whether it holds the image, by digests made there', { skip: NO_PYTHON }, async () => {
   const { host, machine } = bench;
   const image = smallImage(host.scratch, 'image', 64);
   const device = cardFile(host.scratch, 'card');
@@ -58,7 +58,7 @@ test('what is on a card there is told, and whether it holds the image, by digest
   });
 });
 
-test('a connection cut at any moment of the writing leaves no table, and the far side ends by itself', async () => {
+test('a connection cut at any moment of the writing leaves no table, and the far side ends by itself', { skip: NO_PYTHON }, async () => {
   const { host, machine } = bench;
   const image = smallImage(host.scratch, 'image', 64);
   const old = smallImage(host.scratch, 'old').raw;
@@ -82,7 +82,7 @@ test('a connection cut at any moment of the writing leaves no table, and the far
   }
 });
 
-test('cards in readers there are judged and proven by the same rules, by the lsblk of that machine', async (t) => {
+test('cards in readers there are judged and proven by the same rules, by the lsblk of that machine', { skip: NO_PYTHON }, async (t) => {
   const { host } = bench;
   const image = smallImage(host.scratch, 'image');
   const backing = cardFile(host.scratch, 'backing', noise('photos'));
