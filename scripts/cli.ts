@@ -58,6 +58,7 @@ command('edit <path>', 'change a file in your editor, decrypted only in memory; 
   .option('--push', 'push the commit');
 command('update', 'encrypt anew, under new data keys, what is not for the inventory’s recipients; committed', 'firstlight secrets update',
   async () => (await import('./commands/secrets-change.ts')).updateSecrets, secrets)
+  .option('--with-paper', 'open the files with the offline key, or its shares, which is asked for')
   .option('--push', 'push the commit');
 command('escrow', 'the offline key on paper: made, or proven', 'firstlight secrets escrow --print /dev/shm/escrow.html --split 2-of-3',
   async () => (await import('./commands/secrets-keys.ts')).escrowSecrets, secrets)

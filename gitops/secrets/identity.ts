@@ -5,6 +5,8 @@ import { joinShares, readShare } from './shares.ts';
 /** An age identity and the recipient it belongs to. */
 export type Identity = { readonly identity: string; readonly recipient: string };
 
+const SHARE = /^firstlight-share/i;
+
 /** Whether a key file's bytes are themselves encrypted by age, with a passphrase (`age -p`). */
 export function isLocked(file: Uint8Array): boolean {
   const start = Buffer.from(file.subarray(0, 40)).toString('latin1');
@@ -29,8 +31,8 @@ export async function unlock(file: Uint8Array, passphrase: string): Promise<stri
  */
 export async function readIdentities(text: string): Promise<Identity[]> {
   const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
-  const shares = lines.filter((line) => line.startsWith('firstlight-share')).map(readShare);
-  const whole = lines.filter((line) => !line.startsWith('firstlight-share')).map((line) => line.replace(/\s/g, '').toUpperCase());
+  const shares = lines.filter((line) => SHARE.test(line)).map(readShare);
+  const whole = lines.filter((line) => !SHARE.test(line)).map((line) => line.replace(/\s/g, '').toUpperCase());
   const identities = [...whole, ...(shares.length > 0 ? [await joinShares(shares)] : [])];
   if (identities.length === 0) throw notOne();
   return Promise.all(identities.map(async (identity) => ({ identity, recipient: await identityToRecipient(identity).catch(() => { throw notOne(); }) })));

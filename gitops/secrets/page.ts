@@ -36,7 +36,6 @@ export function escrowPages(pages: readonly EscrowPage[]): string {
   .code svg { width: 100%; height: auto; display: block }
   dl { display: grid; grid-template-columns: max-content 1fr; gap: 1mm 5mm; margin: 5mm 0 }
   dt { font-weight: bold } dd { margin: 0; word-break: break-all }
-  pre { border-left: 2pt solid #000; padding-left: 4mm; white-space: pre-wrap }
 </style>
 </head>
 <body>
@@ -63,17 +62,19 @@ function section(page: EscrowPage): string {
 <dt>Made</dt><dd>${escaped(page.date)}</dd>
 <dt>Recipient</dt><dd><code>${escaped(page.recipient)}</code></dd>
 </dl>
-<p>To use it, in a clone of the repository${share ? `, with ${share.threshold} shares, one to a line` : ''}:</p>
-<pre><code>firstlight secrets escrow --verify      proves that it opens everything
-firstlight secrets update               after a new owner key was put into cluster.yaml</code></pre>
-<p>Both ask for the line${share ? 's' : ''}. Spaces in it don’t matter.</p>
+<p>To use it, in a clone of the repository (each asks for the line${share ? 's' : ''}; blanks and small letters don’t matter):</p>
+<dl>
+<dt><code>firstlight secrets escrow --verify</code></dt><dd>proves that it opens everything</dd>
+<dt><code>firstlight secrets update --with-paper</code></dt><dd>lets a new owner in, whose key was put into cluster.yaml</dd>
+</dl>
 </section>`;
 }
 
-/** An identity in groups of eight, which the eye can follow; a share has its words already. */
+/** In groups of eight, which the eye can follow. */
 function grouped(line: string): string {
-  if (line.startsWith('firstlight-share')) return line;
-  return line.replace(/^(AGE-SECRET-KEY-1)(.+)$/, (_, head: string, rest: string) => `${head} ${rest.match(/.{1,8}/g)?.join(' ') ?? rest}`);
+  const inEights = (text: string): string => text.match(/.{1,8}/g)?.join(' ') ?? text;
+  return line.replace(/^(AGE-SECRET-KEY-1)(.+)$|^(firstlight-share \S+ \S+ \S+ )(\S+)( \S+)$/, (_, head?: string, rest?: string, start?: string, letters?: string, check?: string) => (
+    head === undefined ? `${start}${inEights(letters ?? '')}${check}` : `${head} ${inEights(rest ?? '')}`));
 }
 
 function escaped(text: string): string {

@@ -9,7 +9,9 @@ export type Splitting = { readonly threshold: number; readonly of: number };
 /** What a share's text says of itself. `key` tells which identity it belongs to (the start of the recipient's digest). */
 export type Share = { readonly key: string; readonly threshold: number; readonly number: number; readonly of: number; readonly bytes: Uint8Array };
 
-const FORM = /^firstlight-share ([0-9a-f]{8}) (\d+)-of-(\d+) any-(\d+) ([A-Za-z0-9_-]+) ([0-9a-f]{4})$/;
+// The bytes are in base32 (RFC 4648), in which no two letters look alike; blanks between them don't count.
+const FORM = /^FIRSTLIGHT-SHARE ([0-9A-F]{8}) (\d+)-OF-(\d+) ANY-(\d+) ([A-Z2-7 ]+) ([0-9A-F]{4})$/;
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /** Splits an age identity (Shamir over GF(256), package shamir-secret-sharing) into lines that a person can keep apart. Throws `E_ESCROW_SPLIT`. */
 export async function splitIdentity(identity: string, how: Splitting): Promise<string[]> {
@@ -19,19 +21,19 @@ export async function splitIdentity(identity: string, how: Splitting): Promise<s
   }
   const key = await keyOf(identity);
   const parts = await split(new TextEncoder().encode(identity), of, threshold);
-  return parts.map((part, index) => sealed(`firstlight-share ${key} ${index + 1}-of-${of} any-${threshold} ${Buffer.from(part).toString('base64url')}`));
+  return parts.map((part, index) => sealed(`firstlight-share ${key} ${index + 1}-of-${of} any-${threshold} ${toBase32(part)}`));
 }
 
-/** Reads a share as it was written or typed. Throws `E_ESCROW_SHARE` for a mistyped one, told by its check. */
+/** Reads a share as it was written or typed, in any case and grouping. Throws `E_ESCROW_SHARE` for a mistyped one, told by its check. */
 export function readShare(line: string): Share {
-  const text = line.trim().replace(/\s+/g, ' ');
-  const found = FORM.exec(text);
-  if (!found || sealed(text.slice(0, text.lastIndexOf(' '))) !== text) {
-    throw problem('E_ESCROW_SHARE', found ? `share ${found[2]} of ${found[3]} was mistyped: its check at the end does not fit` : 'a line is no share of an identity',
+  const found = FORM.exec(line.trim().replace(/\s+/g, ' ').toUpperCase());
+  const [, key = '', number = '', of = '', threshold = '', letters = '', check = ''] = found ?? [];
+  const text = letters.replaceAll(' ', '');
+  if (!found || sealed(`firstlight-share ${key.toLowerCase()} ${number}-of-${of} any-${threshold} ${text}`).slice(-4) !== check.toLowerCase()) {
+    throw problem('E_ESCROW_SHARE', found ? `share ${number} of ${of} was mistyped: its check at the end does not fit` : 'a line is no share of an identity',
       'Type it as it is printed, from `firstlight-share` to the four characters at the end; or scan its code.');
   }
-  const [, key = '', number, of, threshold, bytes = ''] = found;
-  return { key, number: Number(number), of: Number(of), threshold: Number(threshold), bytes: Buffer.from(bytes, 'base64url') };
+  return { key: key.toLowerCase(), number: Number(number), of: Number(of), threshold: Number(threshold), bytes: fromBase32(text) };
 }
 
 /** Gives the identity back. Throws `E_ESCROW_SHARES` for too few, or shares of different identities; nothing of a share is told. */
@@ -58,4 +60,14 @@ async function keyOf(identity: string): Promise<string> {
 
 function sealed(text: string): string {
   return `${text} ${createHash('sha256').update(text).digest('hex').slice(0, 4)}`;
+}
+
+function toBase32(bytes: Uint8Array): string {
+  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return (bits.match(/.{1,5}/g) ?? []).map((five) => LETTERS[Number.parseInt(five.padEnd(5, '0'), 2)]).join('');
+}
+
+function fromBase32(text: string): Uint8Array {
+  const bits = [...text].map((letter) => LETTERS.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  return Uint8Array.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
 }

@@ -10,7 +10,7 @@ import type { Homelab } from '../../gitops/secrets/homelab.ts';
 import { problem } from '../../lib/errors.ts';
 import type { Session } from '../session.ts';
 import { secretInput } from '../terminal/secret-input.ts';
-import { fromRoot, openDesk } from './secrets-desk.ts';
+import { fromRoot, openDesk, takePaper } from './secrets-desk.ts';
 
 /** `firstlight secrets set PATH KEY [--push]`: the value from a pipe or asked for; encrypted, committed, pushed if told. */
 export async function setSecretValue(session: Session, path: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
@@ -50,6 +50,7 @@ export async function editSecret(session: Session, path: string | undefined, opt
 /** `firstlight secrets update`: every file whose recipients are not the inventory's, encrypted anew for those. */
 export async function updateSecrets(session: Session, _path: string | undefined, options: Record<string, unknown>): Promise<number> {
   const homelab = await openDesk(session);
+  if (options['withPaper']) await takePaper(session);
   const changed = await rekeyAll(session.host, homelab);
   session.view.say(changed.length === 0 ? 'Every file is encrypted for the inventory’s recipients already.' : `Encrypted anew: ${changed.join(', ')}.`);
   await finish(session, homelab, `Encrypt for the inventory's recipients\n\n${REKEYED}`, changed, options['push'] === true);

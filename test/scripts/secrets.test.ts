@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
+import { opensAlone } from '../../gitops/secrets/opening.ts';
+import { ageKey } from '../support/age.ts';
 import { desk, type Desk } from '../gitops/secrets/support.ts';
 
 const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
@@ -46,7 +48,7 @@ test('the hook stops a commit with a Secret in the clear', () => {
   own.git('rm', '--quiet', '--force', 'apps/base/token.yaml');
 });
 
-test('a new offline key is proven from its paper; a key that nobody gave is told', () => {
+test('a new offline key is proven from its paper; a key that nobody gave is told; a new laptop is let in by it', async () => {
   const page = join(own.host.scratch, 'escrow.html');
   const made = firstlight(['escrow', '--print', page, '--split', '2-of-3']);
   assert.equal(made.status, 0, made.stderr);
@@ -56,4 +58,11 @@ test('a new offline key is proven from its paper; a key that nobody gave is told
   assert.match(proof.stderr, /✔ laptop \(owner\) alone opens 1 of 1 files\n✔ paper \(offline\) alone opens 1 of 1 files/);
   assert.match(proof.stderr, /E_ESCROW_UNPROVEN {2}no key was given for gandalf/);
   for (const line of lines) assert.ok(line && !(made.stderr + proof.stderr + proof.stdout).includes(line.split(' ')[4] ?? line));
+  // The laptop is lost: a new key goes into cluster.yaml, and the paper lets it in.
+  const next = await ageKey(own.host, 'laptop');
+  const inventory = join(own.root, 'machines/gandalf/cluster.yaml');
+  own.write('machines/gandalf/cluster.yaml', readFileSync(inventory, 'utf8').replace(own.keys['laptop']?.recipient ?? '', next.recipient));
+  const update = firstlight(['update', '--with-paper'], `${lines[1]?.toUpperCase()}\n${lines[2]}\n`);
+  assert.match(update.stderr, /Encrypted anew: apps\/gandalf\/token\.sops\.yaml/);
+  assert.equal(await opensAlone(own.host, join(own.root, PATH), next.identity), true);
 });
