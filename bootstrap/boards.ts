@@ -82,15 +82,21 @@ function told(identity: Exclude<Identity, { kind: 'configured' }>): string {
 function refuseMixups(facts: Facts, neighbours: Neighbours): void {
   const { cluster } = facts;
   const mixed = [...neighbours].flatMap(([address, identity]) => {
-    if (identity.kind !== 'maintenance' || identity.stamp?.cluster !== cluster.name) return [];
+    const card = cardOf(cluster, identity);
+    if (card === undefined || !('macs' in identity)) return [];
     const board = cluster.nodes.find((node) => identity.macs.includes(node.mac))?.name;
-    const card = identity.stamp.node;
     return board === undefined || board === card ? [] : [{ board, text: `the board of ${board} (at ${address}) booted the card of ${card}` }];
   }).toSorted((one, other) => one.board.localeCompare(other.board));
   const [first] = mixed;
   if (!first) return;
   throw problem('E_IDENTITY_OTHER_NODE', mixed.map(({ text }) => text).join('; '),
     'Power these boards off, put each card into the board it was written for, and run again.', { where: { node: first.board } });
+}
+
+/** Whose card a machine of this cluster booted: by its stamp before the first config, by its hostname where the card was in use. */
+function cardOf(cluster: Cluster, identity: Identity): string | undefined {
+  if (identity.kind === 'maintenance') return identity.stamp?.cluster === cluster.name ? identity.stamp.node : undefined;
+  return identity.kind === 'configured' ? cluster.nodes.find((node) => node.name === identity.hostname)?.name : undefined;
 }
 
 /**

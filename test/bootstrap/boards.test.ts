@@ -53,6 +53,14 @@ test('another cluster’s card in a board of this cluster is refused with both n
   assert.match(seen.seen, /127\.77\.8\.40 waits for a config with the card of worker-1 of cluster saruman/);
 });
 
+test('cards of this cluster in each other’s boards are told together, fresh ones by their stamp and used ones by the hostname', () => {
+  const [, one, two] = cluster.nodes;
+  const used: Identity = { kind: 'configured', address: '127.77.8.43', hostname: 'worker-2', macs: [one!.mac] };
+  const mixed: Neighbours = new Map([[used.address, used], ...waiting({ macs: [two!.mac] })]);
+  const told = { code: 'E_IDENTITY_OTHER_NODE', message: 'the board of worker-1 (at 127.77.8.43) booted the card of worker-2; the board of worker-2 (at 127.77.8.40) booted the card of worker-1' };
+  for (const node of [one!, two!]) assert.throws(() => locate(facts(), node, mixed), told);
+});
+
 test('whoever answers and is not the board is told by the names it gives', () => {
   const others: Neighbours = new Map([
     ['127.77.8.41', { kind: 'foreign', address: '127.77.8.41', name: 'barad-dur' }], ['127.77.8.42', { kind: 'silent', address: '127.77.8.42', seen: 'port 50000 is closed' }],
