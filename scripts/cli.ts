@@ -52,20 +52,20 @@ command('check', 'every secret encrypted, for the right recipients, none in the 
 command('set <path> <key>', 'set one value, from a pipe or asked for: encrypted, committed', 'printf %s "$TOKEN" | firstlight secrets set apps/gandalf/podinfo-token.sops.yaml token --push',
   async () => (await import('./commands/secrets-change.ts')).setSecretValue, secrets)
   .option('--namespace <name>', 'of a new Secret, where its folder’s kustomization.yaml names none')
-  .option('--push', 'push the commit');
+  .option('--push', 'push the commit, and wait until Flux has applied it');
 command('edit <path>', 'change a file in your editor, decrypted only in memory; committed', 'firstlight secrets edit apps/gandalf/podinfo-token.sops.yaml',
   async () => (await import('./commands/secrets-change.ts')).editSecret, secrets)
-  .option('--push', 'push the commit');
+  .option('--push', 'push the commit, and wait until Flux has applied it');
 command('update', 'encrypt anew, under new data keys, what is not for the inventory’s recipients; committed', 'firstlight secrets update',
   async () => (await import('./commands/secrets-change.ts')).updateSecrets, secrets)
   .option('--with-paper', 'open the files with the offline key, or its shares, which is asked for')
-  .option('--push', 'push the commit');
+  .option('--push', 'push the commit, and wait until Flux has applied it');
 command('escrow', 'the offline key on paper: made, or proven', 'firstlight secrets escrow --print /dev/shm/escrow.html --split 2-of-3',
   async () => (await import('./commands/secrets-keys.ts')).escrowSecrets, secrets)
   .option('--print <file>', 'make a new offline key and write its page, outside the repository')
   .option('--split <how>', 'into shares, like 2-of-3')
   .option('--verify', 'prove that each recipient alone opens every file')
-  .option('--push', 'push the commit');
+  .option('--push', 'push the commit, and wait until Flux has applied it');
 command('rotate [cluster]', 'give the cluster a new key: every file encrypted anew, Flux follows, the old key goes', 'firstlight secrets rotate gandalf',
   async () => (await import('./commands/secrets-keys.ts')).rotateSecrets, secrets)
   .option('--again', 'also where it got a new one within the hour')

@@ -1,18 +1,27 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createFacts } from '../../bootstrap/facts.ts';
+import { followSteps } from '../../bootstrap/follow.ts';
+import { runSteps } from '../../bootstrap/runner.ts';
 import { REKEYED } from '../../gitops/secrets/ages.ts';
 import { commitOwn, pushOwn } from '../../gitops/secrets/own-git.ts';
 import { rekeyAll } from '../../gitops/secrets/rekey.ts';
 import { setSecret } from '../../gitops/secrets/set.ts';
 import { secretUsers } from '../../gitops/secrets/users.ts';
-import type { Homelab } from '../../gitops/secrets/homelab.ts';
+import { readersOf, type Homelab } from '../../gitops/secrets/homelab.ts';
 import { problem } from '../../lib/errors.ts';
+import { withSignal } from '../../lib/host.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
+import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
 import { secretInput } from '../terminal/secret-input.ts';
+import { duration } from '../terminal/view.ts';
 import { fromRoot, openDesk, takePaper } from './secrets-desk.ts';
 
-/** `firstlight secrets set PATH KEY [--push]`: the value from a pipe or asked for; encrypted, committed, pushed if told. */
+const PATIENCE_MS = 60_000;
+
+/** `firstlight secrets set PATH KEY [--push]`: the value from a pipe or asked for; encrypted, committed; if told pushed, and Flux waited for. */
 export async function setSecretValue(session: Session, path: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
   const { host, view } = session;
   const homelab = await openDesk(session);
@@ -57,11 +66,24 @@ export async function updateSecrets(session: Session, _path: string | undefined,
   return 0;
 }
 
-/** Commits what was changed and pushes it where that was asked for. */
+/** Commits what was changed; where that was asked for pushes it, and waits until every cluster that reads it has applied it. */
 export async function finish(session: Session, homelab: Homelab, message: string, paths: readonly string[], push: boolean): Promise<void> {
   const commit = await commitOwn(session.host, homelab.root, message, paths);
   if (commit !== undefined) session.view.say(`Committed as ${commit.slice(0, 8)}${push ? '' : '; `git push` brings it to Flux'}.`);
   if (!push) return;
   await pushOwn(session.host, homelab.root);
-  session.view.say('Pushed. `firstlight status` shows when Flux has applied it.');
+  session.view.say('Pushed.');
+  const clusters = homelab.clusters.filter((cluster) => cluster.gitops && paths.some((path) => readersOf(homelab, path).includes(cluster)));
+  for (const cluster of clusters) await follow(session, cluster);
+}
+
+/** Waits until the cluster's Flux has applied what was pushed. */
+async function follow(session: Session, cluster: Cluster): Promise<void> {
+  const { host, view } = session;
+  await provideTools(session, ['talosctl', 'kubectl', 'sops']);
+  const steps = followSteps(createFacts(cluster, host.scratch), PATIENCE_MS);
+  view.begin(steps);
+  const { ms } = await runSteps(steps, withSignal(host, host.signal));
+  await view.end();
+  view.say(`${cluster.name}'s Flux has applied it, ${duration(ms)} after the push.`);
 }
