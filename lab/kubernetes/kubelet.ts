@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { eitherSignal } from '../../lib/signals.ts';
 import { createIfMissing, kubeClient, type KubeClient, type KubeObject } from './client.ts';
+import { createDriverRegistry } from './csi/registry.ts';
 import { nodeCertificate } from './node-certificate.ts';
 import { nodeLabels, nodeObject, nodeStatus, type BootIdentity } from './node-object.ts';
 import type { Pod } from './pods/pod-object.ts';
@@ -72,13 +73,14 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       client.close();
       throw error;
     }
+    const registry = createDriverRegistry(client, material.nodeName);
     const volumes = createNodeVolumes({
       client, nodeName: material.nodeName, cluster: material.clusterName, initiator: options.initiator,
-      drivers: new Map(), told: options.onMount,
+      drivers: registry.drivers, told: options.onMount,
     });
     return { client, volumes, pods: runPods({
       client, signal, endpoint: material.endpoint, caCrt: material.caCrt, folder: options.folder, address: material.address, bootId: identity.bootId,
-      programs: options.programs, path: options.path ?? DEFAULT_PATH, volumes, podIp: podAddresses(client, material.nodeName),
+      programs: options.programs, path: options.path ?? DEFAULT_PATH, volumes, registry, podIp: podAddresses(client, material.nodeName),
     }, material.nodeName) };
   };
   const run = async (): Promise<void> => {

@@ -23,7 +23,7 @@ export type Call = {
   readonly signal?: AbortSignal;
 };
 
-/** A client of one server: connections are kept and shared; close() drops them all. */
+/** A client of one server: connections are kept and shared; close() drops them all, and no call goes out any more. */
 export type SecureClient = {
   readonly access: Access;
   /** The answer's stream. Rejects on connection failures and time-outs only; the status is the caller's to judge. */
@@ -34,6 +34,7 @@ export type SecureClient = {
 /** Makes a client over HTTP/1.1 and TLS with the access's own CA (nothing else is trusted). */
 export function createSecureClient(access: Access): SecureClient {
   const { hostname, port } = new URL(access.url);
+  let closed = false;
   const agent = new Agent({
     keepAlive: true,
     ca: access.ca,
@@ -41,6 +42,7 @@ export function createSecureClient(access: Access): SecureClient {
     ...(access.key === undefined ? {} : { key: access.key }),
   });
   const open = (call: Call): Promise<IncomingMessage> => new Promise((resolve, reject) => {
+    if (closed) throw new Error(`the client of ${access.url} is closed`);
     const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
     const outgoing = request({
       agent, hostname, port, method: call.method, path: call.path,
@@ -55,7 +57,7 @@ export function createSecureClient(access: Access): SecureClient {
     outgoing.on('error', reject);
     outgoing.end(body);
   });
-  return { access, open, close: () => agent.destroy() };
+  return { access, open, close: () => { closed = true; agent.destroy(); } };
 }
 
 /** The whole body of an answer as text. */

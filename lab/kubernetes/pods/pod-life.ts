@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { eitherSignal } from '../../../lib/signals.ts';
 import { KubeRefusal, type KubeClient } from '../client.ts';
 import { controllerRuns, type Runs } from '../controllers.ts';
+import type { DriverRegistry } from '../csi/registry.ts';
 import { pause } from '../secure-client.ts';
 import { tellEvent } from './pod-event.ts';
 import { missingNeed, type Missing } from './pod-needs.ts';
@@ -23,6 +24,7 @@ export type PodContext = {
   /** PATH with git and ssh. */
   readonly path: string;
   readonly volumes: PodVolumes;
+  readonly registry: DriverRegistry;
   /** The pod's own address, once the node has a range of them. */
   podIp(pod: Pod): Promise<string | undefined>;
   /** Fires when the node goes down. */
@@ -42,6 +44,8 @@ export type PodHandle = { object: Pod; removed: boolean; readonly leave: AbortCo
 
 const RETRY_MS = 500;
 const LOOK_MS = 250;
+/** After a program could not be started, and at most after a volume could not be mounted. */
+const AGAIN_MS = 4_000;
 
 /**
  * Lives a pod's life as its kubelet sees it: waits for what it names, starts, tells its status, and when it is to go stops what
@@ -53,18 +57,25 @@ export async function livePod(context: PodContext, handle: PodHandle, runs: Set<
   const over = ['Succeeded', 'Failed'].includes(handle.object.status?.phase ?? '');
   const folder = podFolder(context.folder, handle.object.metadata.uid ?? '');
   const own: Runs[] = [];
-  try {
-    if (!over) await run();
-    await fired(leaving);
-  } catch {
-    // Only what leaving cut short ends up here.
+  for (let failed: unknown = !over; failed && !leaving.aborted;) {
+    failed = await run().then(() => undefined, (error: Error) => error);
+    if (!failed || leaving.aborted) break;
+    const { message } = failed as Error;
+    await report(pendingStatus(handle.object, await place(), 'RunContainerError', message));
+    await tellEvent(client, handle.object, 'Warning', 'Failed', `Error: ${message}`);
+    await endOwn();
+    await pause(AGAIN_MS, leaving);
   }
+  await fired(leaving);
   if (signal.aborted) return;
-  await Promise.all(own.map((each) => each.end('stop')));
+  await endOwn();
   await context.volumes.unmount(handle.object).catch(() => {});
   await rm(folder, { recursive: true, force: true });
-  own.forEach((each) => runs.delete(each));
   await finalDelete(client, handle, signal);
+
+  async function endOwn(): Promise<void> {
+    await Promise.all(own.splice(0).map((each) => each.end('stop').finally(() => runs.delete(each))));
+  }
 
   async function run(): Promise<void> {
     await untilPrepared(context, handle, leaving);
@@ -99,7 +110,7 @@ export async function livePod(context: PodContext, handle: PodHandle, runs: Set<
     return Promise.all(containers.map(async (container) => {
       const start = (args: readonly string[]): ReturnType<NonNullable<ReturnType<typeof programOf>>> => {
         const given: ProgramStart = {
-          args, folder, address, programs: context.programs, path: context.path,
+          pod: handle.object, container, node: { client, registry: context.registry }, args, folder, address, programs: context.programs, path: context.path,
           access: { endpoint: context.endpoint, caCrt: context.caCrt, tokenFile: token.file, token: () => token.current() },
         };
         return programOf(container.image)!(given);
@@ -116,6 +127,7 @@ export async function livePod(context: PodContext, handle: PodHandle, runs: Set<
 /** Waits until all that the pod names is there and its claims are mounted, telling what keeps it. Throws when the pod is to go first. */
 async function untilPrepared(context: PodContext, handle: PodHandle, leaving: AbortSignal): Promise<void> {
   const { client, address: hostIp, bootId } = context;
+  let wait = RETRY_MS;
   for (let told: string | undefined; ;) {
     leaving.throwIfAborted();
     const missing = await missingNeed(client, handle.object).then((need) => need ?? context.volumes.mount(handle.object))
@@ -124,10 +136,11 @@ async function untilPrepared(context: PodContext, handle: PodHandle, leaving: Ab
     const now = `${missing.reason} ${missing.message}`;
     if (now !== told) {
       const written = await writeStatus(client, handle.object, pendingStatus(handle.object, { hostIp, podIp: undefined, bootId }, missing.reason, missing.message));
-      if (missing.event !== undefined) await tellEvent(client, handle.object, hostIp, 'Warning', missing.event, missing.message);
+      if (missing.event !== undefined) await tellEvent(client, handle.object, 'Warning', missing.event, missing.message);
       if (written) told = now;
     }
-    await pause(RETRY_MS, leaving);
+    await pause(wait, leaving);
+    wait = missing.event === undefined ? RETRY_MS : Math.min(wait * 2, AGAIN_MS);
   }
 }
 

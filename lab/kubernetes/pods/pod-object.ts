@@ -11,7 +11,8 @@ export type Container = {
   /** `Always` for an init container that is a sidecar. */
   readonly restartPolicy?: string;
   readonly envFrom?: readonly { readonly secretRef?: Reference; readonly configMapRef?: Reference }[];
-  readonly env?: readonly { readonly valueFrom?: { readonly secretKeyRef?: Reference; readonly configMapKeyRef?: Reference } }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly env?: readonly { readonly name?: string; readonly value?: string; readonly valueFrom?: { readonly secretKeyRef?: Reference; readonly configMapKeyRef?: Reference } }[];
 };
 
 /** The parts of a pod's volume that are read here. */

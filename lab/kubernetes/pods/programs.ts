@@ -1,11 +1,18 @@
 import { join } from 'node:path';
-import { kubeClient } from '../client.ts';
+import { kubeClient, type KubeClient } from '../client.ts';
 import type { RunningController } from '../controllers.ts';
 import { startFluxController } from '../flux-controller.ts';
+import type { DriverRegistry } from '../csi/registry.ts';
+import { startAttacher, startProvisioner, startRegistrar } from '../csi/sidecars.ts';
 import { startSourceController } from '../source-controller.ts';
+import type { Container, Pod } from './pod-object.ts';
 
 /** What a program gets that runs where a container would. */
 export type ProgramStart = {
+  readonly pod: Pod;
+  readonly container: Container;
+  /** What a plugin of the kubelet reaches of it. */
+  readonly node: { readonly client: KubeClient; readonly registry: DriverRegistry };
   readonly args: readonly string[];
   /** A 0700 folder of the pod's own; it goes with the pod. */
   readonly folder: string;
@@ -22,8 +29,8 @@ export type ProgramStart = {
 export type ProgramOf = (start: ProgramStart) => Promise<RunningController>;
 
 /**
- * What is run for real in place of a container, by the last part of its image's name: Flux's own programs, and the stand-in of
- * source-controller, which cannot be built. Every other container only seems to run.
+ * What is run for real in place of a container, by the last part of its image's name: Flux's own programs, the stand-in of
+ * source-controller, which cannot be built, and those of CSI's sidecars. Every other container only seems to run.
  */
 const PROGRAMS: ReadonlyMap<string, ProgramOf> = new Map<string, ProgramOf>([
   ['kustomize-controller', (start) => startFluxController('kustomize-controller', start)],
@@ -31,6 +38,9 @@ const PROGRAMS: ReadonlyMap<string, ProgramOf> = new Map<string, ProgramOf>([
   ['source-controller', ({ access, folder, address, path }) => startSourceController({
     client: kubeClient({ url: new URL(access.endpoint).origin, ca: access.caCrt, token: access.token }), folder, address, path,
   })],
+  ['csi-node-driver-registrar', startRegistrar],
+  ['csi-attacher', startAttacher],
+  ['csi-provisioner', startProvisioner],
 ]);
 
 /** The program of an image such as `ghcr.io/fluxcd/kustomize-controller:v1.9.5`, if there is one. */

@@ -5,8 +5,11 @@ import type { TargetLogin } from './sessions.ts';
 /** Where a volume's blocks are: a target, and the LUN's number at it. */
 export type Located = { readonly login: TargetLogin; readonly lun: number };
 
-/** What a CSI driver's node plugin does when a volume is staged: finds its target. Throws what then stands in the pod's event. */
-export type NodeDriver = { locate(claim: BoundClaim, client: KubeClient): Promise<Located> };
+/**
+ * What a CSI driver's node plugin does when a volume is staged: finds its target. Undefined where the lab does not know where the
+ * driver's volumes are. Throws what then stands in the pod's event.
+ */
+export type NodeDriver = { locate(claim: BoundClaim, client: KubeClient): Promise<Located | undefined> };
 
 /** The drivers whose node plugins run on a node now, by the driver's name. */
 export type NodeDrivers = ReadonlyMap<string, NodeDriver>;

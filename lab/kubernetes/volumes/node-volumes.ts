@@ -95,7 +95,7 @@ export function createNodeVolumes(options: NodeVolumesOptions): NodeVolumes {
     const { portal, iqn } = located.login;
     options.told?.({ node: nodeName, pod: `${pod.metadata.namespace}/${pod.metadata.name}`, claim: whole, persistentVolume: claim.persistentVolume, portal, iqn, lun: located.lun, initiator, finding });
     const well = finding.kind === 'written' || finding.kind === 'read back' || finding.kind === 'empty';
-    await tellEvent(client, pod, nodeName, well ? 'Normal' : 'Warning', 'VolumeCanary', `volume "${claim.persistentVolume}": ${findingText(finding)}`);
+    await tellEvent(client, pod, well ? 'Normal' : 'Warning', 'VolumeCanary', `volume "${claim.persistentVolume}": ${findingText(finding)}`);
   };
 
   return {
