@@ -4,6 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { problem, FirstlightError } from '../lib/errors.ts';
 import { writeAt } from '../lib/file-bytes.ts';
 import type { Host } from '../lib/host.ts';
+import { imageMeter } from './image-progress.ts';
 import { eitherSignal } from '../lib/signals.ts';
 
 /** What was downloaded; `resumed` when part of it was there before. */
@@ -17,7 +18,7 @@ const ATTEMPTS = 5;
 /**
  * Downloads a URL to a file, going on where the file ends (HTTP ranges) and again after a cut, up to five times without progress.
  * Two runs that download the same URL to the same file write the same bytes to the same places, and do not disturb each other.
- * Events: `image.progress` {bytes, total, rate}, bytes and bytes a second. Throws `E_IMAGE_UNKNOWN` (404), `E_FACTORY`, the abort.
+ * Events: `image.progress`, phase `download`. Throws `E_IMAGE_UNKNOWN` (404), `E_FACTORY`, the abort.
  */
 export async function download(host: Host, url: string, path: string): Promise<Downloaded> {
   const before = await sizeOf(path);
@@ -68,25 +69,16 @@ async function receive(host: Host, response: Response, path: string, span: Span,
   const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
   try {
     if (span.start < span.had) await file.truncate(span.start);
-    const began = host.clock.now();
-    let told = began;
+    const meter = imageMeter(host, { phase: 'download', from: span.start, ...(span.total === undefined ? {} : { total: span.total }) });
     let at = span.start;
-    const tell = (now: number): void => {
-      const rate = Math.round((at - span.start) / Math.max(0.001, (now - began) / 1000));
-      host.emit({ code: 'image.progress', data: { bytes: at, ...(span.total === undefined ? {} : { total: span.total }), rate } });
-    };
     for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
       alive();
       await writeAt(file, at, piece);
       at += piece.length;
-      const now = host.clock.now();
-      if (now - told >= 500) {
-        told = now;
-        tell(now);
-      }
+      meter.at(at);
     }
     await file.sync();
-    tell(host.clock.now());
+    meter.end(at);
     if (span.total !== undefined && at !== span.total) throw new Error(`${at} of ${span.total} bytes came`);
   } finally {
     await file.close();

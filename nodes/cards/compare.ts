@@ -25,7 +25,7 @@ export async function cardsHolding(host: Host, devices: readonly string[], image
       if (meta) cards.push({ device, file: await desk.open(device), metaAt: meta.start, buffer: Buffer.allocUnsafeSlow(BLOCK), same: true });
     }
     if (cards.length > 0) {
-      for await (const block of imageBlocks(image.path, host.signal)) {
+      for await (const block of imageBlocks(image, host.signal)) {
         await Promise.all(cards.filter((card) => card.same).map(async (card) => { card.same = await agrees(card, block); }));
         if (cards.every((card) => !card.same)) break;
       }

@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { createZstdDecompress, type ZstdDecompress } from 'node:zlib';
-import { problem } from '../../lib/errors.ts';
 import { BLOCK, isZero, ZEROS } from './buffers.ts';
+import { corruptImage, missingImage } from './image-errors.ts';
+import type { CardImage } from './types.ts';
 
 /** A piece of the raw image, `BLOCK` bytes but for the last; `at` is its place. Where `zero`, `data` is shared memory, not to be changed. */
 export type Block = { readonly at: number; readonly data: Buffer; readonly zero: boolean };
@@ -14,9 +15,9 @@ type Take = () => Promise<Buffer>;
  * may not be kept past the next one; with it they are in the memory it gave. Blocks of zeros take no memory.
  * Throws `E_IMAGE_CORRUPT` where the file is cut or damaged, `E_IMAGE_MISSING` where it is not there, the signal's abort.
  */
-export async function* imageBlocks(path: string, signal: AbortSignal, take: Take = oneBlock()): AsyncGenerator<Block> {
+export async function* imageBlocks(image: Pick<CardImage, 'path' | 'given'>, signal: AbortSignal, take: Take = oneBlock()): AsyncGenerator<Block> {
   const decoder = createZstdDecompress({ chunkSize: 1024 * 1024 });
-  const fed = feed(path, decoder).catch((error: unknown) => { decoder.destroy(error as Error); });
+  const fed = feed(image.path, decoder).catch((error: unknown) => { decoder.destroy(error as Error); });
   let at = 0;
   let filled = 0;
   let block: Buffer | undefined;
@@ -41,7 +42,7 @@ export async function* imageBlocks(path: string, signal: AbortSignal, take: Take
     }
     if (filled > 0) yield cut();
   } catch (error) {
-    throw readable(error, path);
+    throw readable(error, image);
   } finally {
     decoder.destroy();
     await fed;
@@ -81,9 +82,9 @@ function oneBlock(): Take {
   return async () => block;
 }
 
-function readable(error: unknown, path: string): unknown {
+function readable(error: unknown, image: Pick<CardImage, 'path' | 'given'>): unknown {
   const code = String((error as NodeJS.ErrnoException).code ?? '');
-  if (code === 'ENOENT') return problem('E_IMAGE_MISSING', `there is no image at ${path}`, 'Run again: it is downloaded anew.', { cause: error });
+  if (code === 'ENOENT') return missingImage(image, error);
   if (!/^(ZSTD_|Z_|ERR_)/.test(code)) return error;
-  return problem('E_IMAGE_CORRUPT', `the image ${path} cannot be decoded (${code})`, 'Remove it and run again: it is downloaded anew.', { cause: error });
+  return corruptImage(image, `cannot be decoded (${code})`, { cause: error });
 }

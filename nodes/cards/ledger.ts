@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { META_BYTES } from '../../lib/adv.ts';
-import { problem } from '../../lib/errors.ts';
 import { parseGpt, SECTOR } from '../../lib/gpt.ts';
 import { alignedCopy, isZero } from './buffers.ts';
 import type { Digest } from './digests.ts';
 import type { Block } from './image-blocks.ts';
+import { corruptImage } from './image-errors.ts';
+import type { CardImage } from './types.ts';
 
 /** Bytes at a card's start that are held back until all else is written and proven: tables, and nothing of a partition. */
 export const HEAD = 1024 * 1024;
@@ -28,14 +29,11 @@ export type LedgerBook = Ledger & {
 };
 
 /** Reads the layout from the image's first block. Throws `E_IMAGE_CORRUPT` where it is no Talos image. */
-export function readLayout(first: Pick<Block, 'data'>, path: string): ImageLayout {
+export function readLayout(first: Pick<Block, 'data'>, image: Pick<CardImage, 'path' | 'given'>): ImageLayout {
   const table = parseGpt(first.data);
   const meta = table?.partitions.find((one) => one.label === 'META');
   const early = table?.partitions.some((one) => one.start < HEAD);
-  if (!table || early || !meta || meta.bytes < META_BYTES) {
-    const what = table ? 'has no partition META' : 'has no valid partition table';
-    throw problem('E_IMAGE_CORRUPT', `the image ${path} ${what}`, 'Remove it and run again: it is downloaded anew.');
-  }
+  if (!table || early || !meta || meta.bytes < META_BYTES) throw corruptImage(image, table ? 'has no partition META' : 'has no valid partition table');
   return { rawBytes: (table.backup + 1) * SECTOR, metaAt: meta.start, head: alignedCopy(first.data.subarray(0, HEAD)) };
 }
 

@@ -1,8 +1,8 @@
-import { problem } from '../../lib/errors.ts';
 import { BLOCK, createPool, type Pool } from './buffers.ts';
 import type { OpenDevice } from './device.ts';
 import type { Digest } from './digests.ts';
 import { imageBlocks, type Block } from './image-blocks.ts';
+import { corruptImage } from './image-errors.ts';
 import { openLedger, readLayout, type ImageLayout, type Ledger, type LedgerBook } from './ledger.ts';
 import { putBlock, SAMPLE } from './one-card.ts';
 import { createQueue } from './side-by-side.ts';
@@ -31,9 +31,9 @@ export async function spreadImage(image: CardImage, to: Spreading): Promise<(Led
   let ledger: LedgerBook | undefined;
   let bytes = 0;
   try {
-    for await (const block of imageBlocks(image.path, to.signal, to.pool.take)) {
+    for await (const block of imageBlocks(image, to.signal, to.pool.take)) {
       if (!ledger) {
-        const { layout } = ledger = openLedger(checkedLayout(readLayout(block, image.path), image), to.digest);
+        const { layout } = ledger = openLedger(checkedLayout(readLayout(block, image), image), to.digest);
         await Promise.all(lanes.map((lane) => lane.attempt(() => lane.begin(layout))));
       }
       bytes = checkedEnd(block, ledger.layout, image);
@@ -84,5 +84,5 @@ function wrongLength(image: CardImage): Error {
 }
 
 function corrupt(image: CardImage, what: string): Error {
-  return problem('E_IMAGE_CORRUPT', `the image ${image.path} ${what}`, 'Remove it and run again: it is downloaded anew. The cards have no partition table and do not boot.');
+  return corruptImage(image, what, { after: 'The cards have no partition table and do not boot.' });
 }

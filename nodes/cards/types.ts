@@ -20,8 +20,8 @@ export type CardTarget = {
   readonly meta: ReadonlyMap<number, string>;
 };
 
-/** The image to write: a `.raw.zst` file and what it must decode to. */
-export type CardImage = { readonly path: string; readonly rawSha256?: string; readonly rawBytes?: number };
+/** The image to write: a `.raw.zst` file and what it must decode to. `given` where it is a person's own file, not a download. */
+export type CardImage = { readonly path: string; readonly rawSha256?: string; readonly rawBytes?: number; readonly given?: boolean };
 
 /** What was written, and to where. */
 export type WrittenCards = {

@@ -5,8 +5,9 @@ import { appendFileSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { startFactory, type LabFactory } from '../../lab/factory/factory.ts';
+import type { FirstlightError } from '../../lib/errors.ts';
 import { readLock, updateLock } from '../../lib/lock-file.ts';
 import { ensureImage, observeImage, pinnedImage } from '../../talos/image.ts';
 import type { ImageRequest } from '../../talos/image-source.ts';
@@ -85,7 +86,8 @@ for (const form of ['zst', 'xz', 'raw'] as const) {
     const rawSha256 = createHash('sha256').update(given.raw).digest('hex');
     assert.deepEqual([image.rawSha256, image.rawBytes, image.compressedBytes], [rawSha256, given.raw.length, statSync(given.file).size]);
     assert.ok(zstdDecompressSync(readFileSync(image.path)).equals(given.raw));
-    const { path: _, ...pin } = image;
+    const { path: _, given: own, ...pin } = image;
+    assert.equal(own, form === 'zst' ? true : undefined);
     assert.deepEqual((await readLock(request.lockFile)).images, { [`file:hand.raw${form === 'raw' ? '' : `.${form}`}`]: pin });
     assert.equal((await observeImage(host, given.request)).state, 'done');
     assert.deepEqual(await ensureImage(host, given.request), image);
@@ -102,6 +104,33 @@ for (const form of ['zst', 'xz', 'raw'] as const) {
     assert.ok(readdirSync(host.scratch).every((name) => !name.endsWith('.part')));
   });
 }
+
+test('a file given by hand that is no whole Talos image is not pinned, and nobody is told to download it', async () => {
+  const { raw } = byHand('raw');
+  const short = raw.subarray(0, raw.length - 1024 * 1024);
+  const cases = [
+    ['none.raw', Buffer.from('photos')], ['empty.raw', Buffer.alloc(0)], ['short.raw', short], ['short.raw.zst', zstdCompressSync(short)], ['none.raw.zst', zstdCompressSync(Buffer.alloc(40_000))],
+    ['torn.raw.zst', zstdCompressSync(raw).subarray(0, 1_000_000)], ['text.raw.zst', Buffer.from('photos')], ['text.raw.xz', Buffer.from('photos')],
+  ] as const;
+  for (const [name, bytes] of cases) {
+    const file = join(host.scratch, name);
+    writeFileSync(file, bytes);
+    await assert.rejects(ensureImage(host, { ...request, file }), (error: FirstlightError) => error.code === 'E_IMAGE_CORRUPT'
+      && error.message.includes(file) && /put a whole (one|image) there/i.test(error.hint) && !/downloaded anew/.test(error.hint), name);
+    assert.deepEqual(readdirSync(request.cacheFolder), [], name);
+  }
+  assert.deepEqual((await readLock(request.lockFile)).images, {});
+});
+
+test('unpacking xz and packing it anew tell how far they are', async () => {
+  const given = byHand('xz');
+  let now = 0;
+  const clock = { now: () => { now += 300; return now; }, sleep: (_: number, signal?: AbortSignal) => host.clock.sleep(1, signal) };
+  await ensureImage({ ...host, clock }, given.request);
+  const told = host.events.filter((event) => event.code === 'image.progress').map((event) => event.data ?? {});
+  assert.deepEqual([...new Set(told.map((one) => one['phase']))], ['unpack', 'pack']);
+  for (const { bytes, total, rate } of told) assert.ok(total === given.raw.length && Number(bytes) <= total && Number.isInteger(rate));
+});
 
 test('an xz file that is cut is not pinned and leaves nothing; where xz is not there, that is said', async () => {
   const given = byHand('xz');

@@ -52,7 +52,7 @@ test('an image is downloaded once, pinned with both hashes, and then taken from 
   assert.equal((await observeImage(host, request)).state, 'done');
   assert.deepEqual(await ensureImage(host, { ...request, version: 'v1.11.0' }), image);
   assert.equal(downloads(), before + 1);
-  const progress = host.events.findLast((event) => event.code === 'image.progress');
+  const progress = host.events.findLast((event) => event.data?.['phase'] === 'download');
   assert.equal(progress?.data?.['bytes'], statSync(path).size);
   writeFileSync(path, 'damaged');
   assert.equal((await observeImage(host, request)).state, 'needed');
