@@ -136,6 +136,22 @@ test('a command that hangs, or whose connection is cut, ends with a coded error'
   ssh.close();
 });
 
+test('a command that stays open gives its channel, which closes with the connection', async () => {
+  const ssh = await connectSsh(options({ keepaliveMs: 1_000 }));
+  const channel = await ssh.open('cat');
+  channel.write('line\n');
+  assert.equal(String((await once(channel, 'data'))[0]), 'line\n');
+  const closed = once(channel, 'close');
+  ssh.close();
+  await closed;
+  await assert.rejects(ssh.open('cat'), { code: 'E_SSH_CLOSED' });
+});
+
+test('an SSH agent that is not there is E_SSH_AUTH', async () => {
+  const { password: _password, ...rest } = options();
+  await assert.rejects(connectSsh({ ...rest, agent: '/nowhere/agent' }), { code: 'E_SSH_AUTH' });
+});
+
 test('an abort ends the login and a running command', async () => {
   const abort = new AbortController();
   const ssh = await connectSsh(options({ signal: abort.signal }));

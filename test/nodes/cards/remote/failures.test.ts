@@ -81,6 +81,10 @@ test('a card that the user may not open is opened by sudo, without a password or
   await write();
   assert.ok((await start(device, image.raw.length)).equals(expected(image, KEYS)));
   assert.ok(machine.commands.every((command) => /^(sudo -n )?python3 -IS -c /.test(command)));
+  const before = machine.commands.length;
+  const looked = await bench.at((desk) => Promise.all([device, device, device].map((path) => inspectCard(path, desk))));
+  assert.deepEqual(looked.map((one) => one.kind), ['talos', 'talos', 'talos']);
+  assert.equal(machine.commands.length - before, 2, 'one as the user, one as root, however many ask');
 });
 
 test('what fails on a card there has the code it has here: full, failing, swapped, changed behind our back', { skip: NO_PYTHON }, async (t) => {

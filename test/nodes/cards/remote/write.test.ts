@@ -3,7 +3,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { parseGpt } from '../../../../lib/gpt.ts';
 import { cardsHolding } from '../../../../nodes/cards/compare.ts';
 import { inspectCard } from '../../../../nodes/cards/inspect.ts';
 import { writeCards } from '../../../../nodes/cards/write.ts';
@@ -56,30 +55,6 @@ test('what is on a card there is told, and whether it holds the image, by digest
     execFileSync('dd', [`if=${join(host.scratch, 'byte')}`, `of=${device}`, 'bs=1', `seek=${50 * MIB}`, 'conv=notrunc', 'status=none']);
     assert.equal((await cardsHolding(host, [device], image, desk)).size, 0);
   });
-});
-
-test('a connection cut at any moment of the writing leaves no table, and the far side ends by itself', { skip: NO_PYTHON }, async () => {
-  const { host, machine } = bench;
-  const image = smallImage(host.scratch, 'image', 64);
-  const old = smallImage(host.scratch, 'old').raw;
-  for (const [name, phase, past] of [['begun', 'write', 0], ['written', 'write', 60 * MIB], ['verifying', 'verify', 0]] as const) {
-    const device = cardFile(host.scratch, name, old);
-    let cut: Promise<void> | undefined;
-    const emit: typeof host.emit = (event) => {
-      const { data } = event;
-      if (event.code === 'card.progress' && data?.['phase'] === phase && Number(data['bytes']) >= past) cut ??= machine.cut();
-    };
-    // A clock that leaps makes every step of the progress told.
-    let now = 0;
-    const clock = { ...host.clock, now: () => (now += 1_000) };
-    const work = bench.at((desk) => writeCards({ ...host, emit, clock }, { image, targets: [{ node: 'cp-1', device, meta: KEYS }], desk }));
-    await assert.rejects(work, { code: 'E_READER_LOST', where: { node: 'cp-1' } }, name);
-    await cut;
-    await until('the agents ended', 5_000, () => machine.running() === 0);
-    assert.equal(parseGpt(await start(device, MIB)), undefined, name);
-    const after = (await start(device, image.raw.length)).subarray(MIB);
-    assert.ok(!after.equals(old.subarray(MIB)) || phase === 'write', 'nothing was written before the cut');
-  }
 });
 
 test('cards in readers there are judged and proven by the same rules, by the lsblk of that machine', { skip: NO_PYTHON }, async (t) => {
