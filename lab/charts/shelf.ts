@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { satisfies } from 'semver';
-import { parse, stringify } from 'yaml';
-import { readChart, withFile, withMetadata, type Chart } from './chart.ts';
+import { parse } from 'yaml';
+import { readChart, withMetadata, type Chart } from './chart.ts';
+import { standInChart, type Kinds } from './stand-in.ts';
 import { anyVersion, chooseVersion, isConstraint, isOutside } from './versions.ts';
 
 /** A chart asked for: the repository's URL as its owner wrote it, the name below it, the version constraint if any. */
 export type ChartRequest = { readonly repository: string; readonly name: string; readonly version: string | undefined };
 
-/** What the lab plays: a chart of its own with the real one's objects, or a note in place of one that it does not know. */
-export type PlayedChart = { readonly chart: Chart; readonly version: string; readonly played: 'objects' | 'note'; readonly remark: string };
+/** What the lab plays: a chart of its own with the real one's objects, or only with the kinds that it brings, or a note in its place. */
+export type PlayedChart = { readonly chart: Chart; readonly version: string; readonly played: 'objects' | 'kinds' | 'note'; readonly remark: string };
 
 /** Why there is no such chart, in Helm's words. */
 export type NoChart = { readonly missing: 'name' | 'version' | 'constraint'; readonly message: string };
@@ -32,7 +33,10 @@ export async function findChart(request: ChartRequest): Promise<PlayedChart | No
   const version = chooseVersion(published ?? [], request.version) ?? unseen(request.version, published);
   if (version === undefined) return { missing: 'version', message: `no '${name}' chart with version matching '${request.version}' found` };
   if (known && satisfies(version, known.modelled, { includePrerelease: true })) return imitated(name, version, known, published);
-  return noteOf(name, version, request, known ? 'is of a version that the lab has not modelled' : 'is not known in the lab');
+  const brings = parse(await readFile(join(HERE, 'kinds.yaml'), 'utf8')) as Record<string, Kinds>;
+  if (Object.hasOwn(brings, name)) return { chart: standInChart(name, version, brings[name]), version, played: 'kinds', remark: 'brings its kinds and a note only: none of its programs are here' };
+  const why = known ? 'is of a version that the lab has not modelled' : 'is not known in the lab';
+  return { chart: standInChart(name, version), version, played: 'note', remark: `${why}: only a note stands for it, none of its objects are made` };
 }
 
 /** The charts that are known to be published in a repository: name and versions. */
@@ -52,13 +56,4 @@ async function imitated(name: string, version: string, known: Known, published: 
   const chart = withMetadata(await readChart(join(HERE, name)), { version, ...(appVersion === undefined ? {} : { appVersion }) });
   const seen = published?.includes(version) ? '' : '; nobody looked whether this version is published';
   return { chart, version, played: 'objects', remark: `makes the objects of the real chart, from the lab's own text${seen}` };
-}
-
-function noteOf(name: string, version: string, { repository }: ChartRequest, why: string): PlayedChart {
-  const note = stringify({
-    apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-stand-in', labels: { 'helm.sh/chart': `${name}-${version.replace('+', '_')}`.slice(0, 63) } },
-    data: { chart: name, version, repository, note: 'A stand-in: the lab does not know this chart, so that none of its objects are here.' },
-  });
-  const bare: Chart = { files: new Map([['Chart.yaml', Buffer.from(stringify({ apiVersion: 'v2', name, version, description: 'A stand-in of the lab' }))]]) };
-  return { chart: withFile(bare, 'templates/note.yaml', note), version, played: 'note', remark: `${why}: only a note stands for it, none of its objects are made` };
 }

@@ -12,9 +12,11 @@ export async function playedCharts(host: Host, kubeconfig: string): Promise<stri
     const charts = events.map((event) => /^chart '(.+?)' with version '(.+?)'/.exec(String(event['message']))).filter((match) => match !== null);
     return [...new Set(charts.map(([, name, version]) => `${name} ${version}`))].sort();
   };
-  const [imitated, unknown] = [await messagesOf(PLAYED.objects), await messagesOf(PLAYED.note)];
-  return [
-    ...(imitated.length === 0 ? [] : [`Charts whose objects the lab made in place of the internet: ${imitated.join(', ')}.`]),
-    ...(unknown.length === 0 ? [] : [`Charts the lab does not know, so that only a note stands for each and none of its objects: ${unknown.join(', ')}.`]),
+  const lines: [reason: string, text: string][] = [
+    [PLAYED.objects, 'Charts whose objects the lab made in place of the internet'],
+    [PLAYED.kinds, 'Charts of which only the kinds are in the lab, none of the programs'],
+    [PLAYED.note, 'Charts the lab does not know, so that only a note stands for each and none of its objects'],
   ];
+  const told = await Promise.all(lines.map(async ([reason, text]) => [text, await messagesOf(reason)] as const));
+  return told.filter(([, charts]) => charts.length > 0).map(([text, charts]) => `${text}: ${charts.join(', ')}.`);
 }

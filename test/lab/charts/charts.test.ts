@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { metadataOf, packChart, readChart, withBuild, withDependency, withMetadata } from '../../../lab/charts/chart.ts';
 import { chartsOf, findChart } from '../../../lab/charts/shelf.ts';
 import { mergeValues, overlayValues } from '../../../lab/charts/values.ts';
@@ -36,6 +36,13 @@ test('the shelf answers as a Helm repository does, and tells what it only plays'
   assert.equal(await ask(CSI, 'synology-csi', '0.12.0'), 'objects 0.12.0');
   assert.equal(await ask('oci://mirror.example.test/charts', 'synology-csi', '0.9.99'), 'note 0.9.99');
   assert.equal(await ask('https://charts.example.test', 'mithril', '^2.1'), 'note 2.1.0');
+  assert.equal(await ask('https://charts.jetstack.io', 'cert-manager', '1.x'), 'kinds 1.0.0');
+  const kinds = await findChart({ repository: 'oci://docker.io/envoyproxy', name: 'gateway-helm', version: '>= 1.8.0-rc.0' });
+  assert.ok('chart' in kinds);
+  const crds = parseAllDocuments(kinds.chart.files.get('templates/kinds.yaml')?.toString() ?? '').map((crd) => crd.toJS() as { metadata: { name: string }; spec: { scope: string } });
+  const scopes = new Map(crds.map((crd) => [crd.metadata.name, crd.spec.scope]));
+  const wanted = { 'gatewayclasses.gateway.networking.k8s.io': 'Cluster', 'httproutes.gateway.networking.k8s.io': 'Namespaced', 'envoyproxies.gateway.envoyproxy.io': 'Namespaced' };
+  assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((name) => [name, scopes.get(name)])), wanted);
   assert.deepEqual((await chartsOf(CSI)).map(({ name }) => name), ['synology-csi']);
   const newer = await findChart({ repository: CSI, name: 'synology-csi', version: '0.12.0' });
   assert.ok('chart' in newer && metadataOf(newer.chart).version === '0.12.0' && /nobody looked/.test(newer.remark));

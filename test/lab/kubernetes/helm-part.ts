@@ -58,9 +58,11 @@ export async function helmPart(cp: TestControlPlane): Promise<void> {
     release('external-secrets', {
       chart: { spec: { chart: 'external-secrets', version: '2.4.x', sourceRef: { kind: 'HelmRepository', name: 'external-secrets' } } }, values: { replicaCount: 2 },
     }),
+    source('OCIRepository', 'gateway-helm', { url: 'oci://docker.io/envoyproxy/gateway-helm', ref: { semver: '>= 1.8.0-rc.0' } }),
+    release('gateway-helm', { chartRef: { kind: 'OCIRepository', name: 'gateway-helm' } }),
     release('mithril', { chartRef: { kind: 'OCIRepository', name: 'mithril' } }),
   );
-  for (const name of ['synology-csi', 'ring', 'external-secrets', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
+  for (const name of ['synology-csi', 'ring', 'external-secrets', 'gateway-helm', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
 
   assert.match(await nodeArgs(), /"--chroot-dir=\/host",.*"--iscsiadm-path=\/one"\]$/);
   assert.equal(await kubectl('get', 'csidriver', 'csi.san.synology.com', '-o', 'jsonpath={.spec.attachRequired}'), 'true');
@@ -72,10 +74,11 @@ export async function helmPart(cp: TestControlPlane): Promise<void> {
   const wanted = { apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', metadata: metadata('ring') };
   await apply({ ...wanted, spec: { secretStoreRef: { name: 'vault', kind: 'ClusterSecretStore' }, dataFrom: [{ extract: { key: 'ring' } }] } });
   await assert.rejects(apply({ ...wanted, spec: { secretStoreReff: { name: 'vault' } } }), /unknown field "spec\.secretStoreReff"/);
+  await apply({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass', metadata: { name: 'envoy' }, spec: { controllerName: 'gateway.envoyproxy.io/gatewayclass-controller' } });
   assert.equal(await kubectl('-n', NAMESPACE, 'get', 'deployment', 'external-secrets', '-o', 'jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}'), '2 ghcr.io/external-secrets/external-secrets:v2.4.1');
   assert.match(await kubectl('-n', NAMESPACE, 'get', 'configmap', 'mithril-stand-in', '-o', 'jsonpath={.data.version}'), /^2\.1\.0$/);
   const told = await kubectl('-n', NAMESPACE, 'get', 'events', '--field-selector=source=source-controller', '-o', 'jsonpath={range .items[*]}{.reason} {.involvedObject.kind}/{.involvedObject.name}{"\\n"}{end}');
-  assert.deepEqual(told.trim().split('\n').sort(), ['ChartImitated HelmChart/synology-csi-external-secrets', 'ChartImitated HelmChart/synology-csi-synology-csi', 'ChartUnknown OCIRepository/mithril']);
+  assert.deepEqual(told.trim().split('\n').sort(), ['ChartImitated HelmChart/synology-csi-external-secrets', 'ChartImitated HelmChart/synology-csi-synology-csi', 'ChartKindsOnly OCIRepository/gateway-helm', 'ChartUnknown OCIRepository/mithril']);
 
   await apply(csi('0.11.x', '--iscsiadm-path=/two'));
   await eventually(host, 'new values are an upgrade', () => ready('synology-csi'), /^2=2 True UpgradeSucceeded /);
