@@ -54,7 +54,10 @@ function lunNamed(contents: NasContents, wanted: string, nas: Nas): DsmLun {
 function reasonsAgainst(cluster: Cluster, nas: Nas, contents: NasContents, lun: DsmLun, targets: readonly DsmTarget[]): FirstlightError[] {
   const reasons: FirstlightError[] = [];
   const against = (code: string, message: string, hint: string): void => void reasons.push(problem(code, `LUN ${lun.name}: ${message}`, hint));
-  if (nas.luns.some((each) => match(contents, each).lun?.uuid === lun.uuid)) against('E_STORAGE_DECLARED', 'stands in cluster.yaml already', `firstlight up ${cluster.name} does the rest.`);
+  if (nas.luns.some((each) => match(contents, each).lun?.uuid === lun.uuid)) {
+    against('E_STORAGE_DECLARED', 'stands in cluster.yaml already', `firstlight up ${cluster.name} does the rest.`);
+    return reasons;
+  }
   const owner = markedFor(lun);
   if (owner !== undefined && owner !== cluster.name) {
     against('E_STORAGE_OTHER_CLUSTER', `belongs to the cluster ${owner} (its description says so)`, `If ${owner} has really given it up, change the LUN’s description in SAN Manager → LUN → Edit.`);

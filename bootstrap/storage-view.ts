@@ -9,11 +9,12 @@ import type { DsmTarget } from '../storage/dsm/targets.ts';
 import { readContents } from '../storage/ensure.ts';
 import { match, sameIqn, type NasContents } from '../storage/findings.ts';
 import { checkSecrets, nasPassword } from '../storage/secrets.ts';
+import { initiatorOf } from '../talos/extensions.ts';
 import { kubeconfig } from '../talos/talosctl.ts';
 import type { Facts } from './facts.ts';
 import { trustedNas } from './steps/nas-certificate.ts';
 
-/** Who holds a session on a target; `node` where the address is a node's of the cluster. */
+/** Who holds a session on a target; `node` where the initiator or the address is a node's of the cluster. */
 export type SessionView = { readonly initiator: string; readonly address: string; readonly node?: string };
 
 /** A target that shows a LUN. */
@@ -59,11 +60,11 @@ export async function viewStorage(host: Host, facts: Facts): Promise<StorageView
   const contents = await contentsOfNas(host, facts);
   const { cluster } = facts;
   const nas = declaredNas(cluster);
-  const volumes = await volumesOf(host, facts);
+  const { volumes, initiators } = await lookIntoCluster(host, facts);
   const declared = new Map(nas.luns.map((lun) => [match(contents, lun).lun?.uuid, lun.name]));
   return {
     cluster: cluster.name, nas: nas.address,
-    luns: contents.luns.map((lun) => viewLun(lun, contents, cluster, declared.get(lun.uuid), volumes.kind === 'read' ? volumes.objects : [])),
+    luns: contents.luns.map((lun) => viewLun(lun, contents, { cluster, initiators }, declared.get(lun.uuid), volumes.kind === 'read' ? volumes.objects : [])),
     absent: nas.luns.filter((lun) => match(contents, lun).lun === undefined).map((lun) => lun.name),
     ...(volumes.kind === 'unread' ? { kubernetes: volumes.why } : {}),
   };
@@ -74,24 +75,26 @@ export function targetsOf(contents: NasContents, lun: DsmLun): readonly DsmTarge
   return contents.targets.filter((target) => target.mapped_luns.some((mapped) => mapped.lun_uuid === lun.uuid));
 }
 
-function viewLun(lun: DsmLun, contents: NasContents, cluster: Cluster, declaredAs: string | undefined, objects: readonly KubeObject[]): LunView {
+type Nodes = { readonly cluster: Cluster; readonly initiators: ReadonlyMap<string, string> };
+
+function viewLun(lun: DsmLun, contents: NasContents, nodes: Nodes, declaredAs: string | undefined, objects: readonly KubeObject[]): LunView {
   const targets = targetsOf(contents, lun);
   const mark = markedFor(lun);
   return {
     name: lun.name, uuid: lun.uuid, bytes: lun.size, location: lun.location,
     ...(declaredAs === undefined ? {} : { declaredAs }), ...(mark === undefined ? {} : { markedFor: mark }),
-    targets: targets.map((target) => viewTarget(target, lun, cluster)),
+    targets: targets.map((target) => viewTarget(target, lun, nodes)),
     volumes: objects.filter((object) => isOf(object, lun, targets)).map(viewVolume),
   };
 }
 
-function viewTarget(target: DsmTarget, lun: DsmLun, cluster: Cluster): TargetView {
+function viewTarget(target: DsmTarget, lun: DsmLun, { cluster, initiators }: Nodes): TargetView {
   const number = target.mapped_luns.find((mapped) => mapped.lun_uuid === lun.uuid)?.mapping_index;
   return {
     iqn: target.iqn, name: target.name, chap: target.auth_type === 0 ? 'none' : target.auth_type === 2 ? 'mutual' : 'one-way', enabled: target.is_enabled,
     ...(number === undefined ? {} : { number }),
     sessions: target.connected_sessions.map(({ iqn, ip }) => {
-      const node = cluster.nodes.find((each) => each.address === ip)?.name;
+      const node = [...initiators].find(([, each]) => sameIqn(each, iqn))?.[0] ?? cluster.nodes.find((each) => each.address === ip)?.name;
       return { initiator: iqn, address: ip, ...(node === undefined ? {} : { node }) };
     }),
   };
@@ -119,8 +122,18 @@ function viewVolume(volume: KubeObject): VolumeView {
 
 type Volumes = { readonly kind: 'read'; readonly objects: readonly KubeObject[] } | { readonly kind: 'unread'; readonly why: string };
 
-async function volumesOf(host: Host, facts: Facts): Promise<Volumes> {
+/** What the cluster says: its volumes, and its nodes' initiators as far as they answer. */
+async function lookIntoCluster(host: Host, facts: Facts): Promise<{ readonly volumes: Volumes; readonly initiators: ReadonlyMap<string, string> }> {
   const patient = withSignal(host, AbortSignal.timeout(20_000));
+  const [volumes, initiators] = await Promise.all([volumesOf(patient, host, facts), Promise.all(facts.cluster.nodes.map(async (node) => {
+    const iqn = await facts.access(patient, node).then((access) => initiatorOf(patient, access)).catch(() => undefined);
+    return iqn === undefined ? [] : [[node.name, iqn] as const];
+  }))]);
+  host.signal.throwIfAborted();
+  return { volumes, initiators: new Map(initiators.flat()) };
+}
+
+async function volumesOf(patient: Host, host: Host, facts: Facts): Promise<Volumes> {
   const controlPlane = facts.cluster.nodes.find((node) => node.role === 'control plane')!;
   try {
     await kubeconfig(patient, await facts.access(patient, controlPlane), facts.kubeconfig);

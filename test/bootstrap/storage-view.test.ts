@@ -27,7 +27,7 @@ async function open(volumes?: readonly object[]) {
     .replaceAll('192.168.77.', '127.21.10.').replace(`address: 127.21.10.5`, `address: ${ADDRESS}`).replace('gateway: 127.21.10.1', 'gateway: 127.21.10.254'));
   const reload = async () => {
     const cluster = await loadCluster(file);
-    const facts: Facts = { ...createFacts(cluster, desk.host.scratch), credentials: async () => credentials, access: async () => ({ address: '127.21.10.11', mode: 'secure', talosconfigPath: '/nowhere' }) };
+    const facts: Facts = { ...createFacts(cluster, desk.host.scratch), credentials: async () => credentials, access: async (_host, node) => ({ address: node.address, mode: 'secure', talosconfigPath: '/nowhere' }) };
     return facts;
   };
   const host: Host = { ...desk.host, run: async (command) => answer(command, volumes) };
@@ -36,6 +36,7 @@ async function open(volumes?: readonly object[]) {
 
 function answer(command: Command, volumes: readonly object[] | undefined) {
   if (volumes === undefined) throw problem('E_PROGRAM', 'the control plane does not answer', 'See whether it is on.');
+  if (command.args.includes('read')) return { exitCode: 0, stdout: `InitiatorName=iqn.2017-11.dev.talos:${command.args.some((each) => each.endsWith('.21')) ? 'abcd' : 'other'}\n`, stderr: '' };
   if (command.program === 'talosctl') writeFileSync(command.args.find((each) => each.endsWith('kubeconfig') && each.startsWith('/'))!, 'users: []\n');
   return { exitCode: 0, stdout: JSON.stringify({ kind: 'List', items: volumes }), stderr: '' };
 }
@@ -58,10 +59,10 @@ test('LUN, target, session, volume and claim on one line each, as data and as a 
     ]);
     assert.deepEqual(view.luns[0]!.targets.map(({ chap, number, sessions }) => [chap, number, sessions.length]), [['one-way', 1, 1]]);
     assert.equal(view.kubernetes, undefined);
-    assert.equal(storagePicture(view).replace(UUID, 'UUID').replace(/somebody unknown \(127[.\d]+/, 'somebody unknown (ADDRESS'), [
+    assert.equal(storagePicture(view).replace(UUID, 'UUID').replace(/\(127[.\d]+, iqn/, '(ADDRESS, iqn'), [
       `NAS ${ADDRESS}, cluster gandalf`, '',
       '  ● gandalf-data  20 GiB ─▶ target iqn.2000-01.com.synology:gandalf-data ─▶ volume pv-a ─▶ claim apps/data (Bound)',
-      '    /volume1  UUID  declared', '    CHAP, LUN number 1', '    ↳ in use by somebody unknown (ADDRESS, iqn.2017-11.dev.talos:abcd)',
+      '    /volume1  UUID  declared', '    CHAP, LUN number 1', '    ↳ in use by gandalf-w-1 (ADDRESS, iqn.2017-11.dev.talos:abcd)',
       '    also volume pv-c ─▶ claim apps/data (Bound)', '',
       '  ○ LUN-1  100 GiB ─▶ volume pv-b ─▶ claim apps/data (Bound)', '    /volume1  UUID  not declared: firstlight storage adopt gandalf LUN-1', '    no target shows it',
     ].join('\n'));
