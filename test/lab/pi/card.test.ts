@@ -5,12 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { buildImage, RAW_IMAGE_BYTES } from '../../../lab/factory/build-image.ts';
+import { createBoard } from '../../../lab/pi/board.ts';
 import { cardParts, createBlankCard, createStatePartitions, ephemeralFolder, readCard, readMeta, readState, wipeCard, writeMeta, writeState } from '../../../lab/pi/card.ts';
 import { parseGpt } from '../../../lib/gpt.ts';
+import type { Host, RunEvent } from '../../../lib/host.ts';
 import { inspectCard } from '../../../nodes/cards/inspect.ts';
 import { writeCards } from '../../../nodes/cards/write.ts';
 import { cardKeys, cardLacks } from '../../../talos/stamp.ts';
 import { testHost, type TestHost } from '../../support/host.ts';
+import { until } from './boards.ts';
+import { partsWithoutKubernetes } from './memory-card.ts';
+import { talosctl, type Answer } from './recordings.ts';
 
 const MIB = 1024 * 1024;
 const schematic = 'ab'.repeat(32);
@@ -34,9 +39,9 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function flash(): Promise<void> {
+async function flash(at: Host = host): Promise<void> {
   const targets = [{ node: 'cp-1', device: card, meta: cardKeys({ ...own, nonce: 'aa' }, mark) }];
-  await writeCards(host, { image: { path: image }, targets });
+  await writeCards(at, { image: { path: image }, targets });
 }
 
 async function damage(at: number): Promise<void> {
@@ -89,6 +94,35 @@ test('one changed byte in a boot partition and it does not boot', async () => {
   assert.deepEqual(await readCard(card), { bootable: false, reason: 'no valid partition table' });
   await damage(512 + 40);
   assert.equal((await readCard(card)).bootable, true);
+});
+
+test('a board stays dark with a card whose writing was cut, whose table is gone, or with one byte of BOOT changed; mended, it boots what was written', async () => {
+  const board = createBoard({ mac: 'dc:a6:32:00:00:40', dhcpAddress: '127.79.1.40', cardPath: card, parts: { ...partsWithoutKubernetes(folder), card: cardParts }, folder: join(folder, 'board'), bootMs: 1 });
+  const powerUp = async (): Promise<string> => {
+    await board.powerOff();
+    await board.powerOn();
+    await until(() => board.state() === 'no boot' || board.state() === 'maintenance', 'the board has booted, or not');
+    return `${board.state()}: ${board.console().findLast((line) => /bootloader|Talos v/.test(line))}`;
+  };
+  const meta = (): Promise<Answer> => talosctl(['get', 'meta', '0x0c', '--insecure', '-n', '127.79.1.40', '-o', 'yaml'], { cwd: folder, talosconfig: '' });
+  const stop = new AbortController();
+  const cut = { ...host, signal: stop.signal, emit: (event: RunEvent) => { if (event.code === 'card.progress') stop.abort(); } };
+  try {
+    await assert.rejects(flash(cut), { name: 'AbortError' });
+    assert.match(await powerUp(), /^no boot: .*no valid partition table/);
+    assert.equal(board.address(), undefined);
+    await flash();
+    for (const [at, why] of [[102 * MIB + 4096 + 77, 'the boot files of BOOT are damaged'], [512, 'no valid partition table']] as const) {
+      await damage(at);
+      assert.match(await powerUp(), new RegExp(`^no boot: .*${why}`));
+      assert.equal(board.address(), undefined);
+      await damage(at);
+    }
+    assert.match(await powerUp(), /^maintenance: .*Talos v1\.11\.0/);
+    assert.match((await meta()).stdout, /"firstlight":1,"cluster":"gandalf","node":"cp-1","nonce":"aa"/);
+  } finally {
+    await board.powerOff();
+  }
 });
 
 test('STATE and EPHEMERAL come with the first config and hold what is written, through a cut', async () => {
