@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Facts } from '../../bootstrap/facts.ts';
 import type { Patience } from '../../bootstrap/up.ts';
+import { mountText, refuseStrangers } from '../../lab/kubernetes/volumes/verdict.ts';
 import { refuseCorruption } from '../../lab/nas/verdict.ts';
 import { createWorld, type World } from '../../lab/world/world.ts';
 import { loadCluster } from '../../nodes/load.ts';
@@ -36,6 +37,8 @@ export async function rehearseCommand(session: Session, argument: string | undef
     await view.end();
     view.say(summary(cluster, result));
     if (cluster.gitops) for (const line of await playedCharts(host, facts.kubeconfig)) view.say(line);
+    for (const mount of world.mounts) view.say(mountText(mount));
+    refuseStrangers(world.mounts);
     if (world.nas) refuseCorruption(world.nas);
     if (options['again']) await runAgain(session, world, cluster);
     if (options['keep']) await holdOpen(session, world, facts);
