@@ -5,19 +5,21 @@ import { fingerprintOf, selfSigned } from './dsm/certificate.ts';
 import { createDsmServer } from './dsm/server.ts';
 import { serveConnection } from './iscsi/connection.ts';
 import { shownSessions } from './iscsi/sessions.ts';
+import { recall, remember } from './memory.ts';
 import { createState } from './state.ts';
 import type { LabNas, NasOptions } from './types.ts';
 
 /**
  * Starts a Synology's network face: the DSM web API on `dsmPort`, and a real iSCSI target on `iscsiPort` whose LUNs are
- * what the API made. Resolves when both listen. Throws what listening throws (EADDRINUSE).
+ * what the API made, also when it ran in this folder before. Resolves when both listen. Throws what listening throws (EADDRINUSE).
  */
 export async function startNas(options: NasOptions): Promise<LabNas> {
   await mkdir(options.folder, { recursive: true });
   const state = createState(options);
   const { https = true } = options;
-  const certificate = https === true ? await selfSigned(options.address) : https === false ? undefined : https;
-  const dsm = createListener(createDsmServer(state, certificate), options.address, options.dsmPort);
+  const before = await recall(state);
+  const certificate = https === true ? before ?? await selfSigned(options.address) : https === false ? undefined : https;
+  const dsm = createListener(createDsmServer(state, certificate, () => remember(state, certificate)), options.address, options.dsmPort);
   const iscsi = createListener(createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {});
     void serveConnection(state, socket).catch(() => socket.destroy());
@@ -51,6 +53,7 @@ export async function startNas(options: NasOptions): Promise<LabNas> {
     },
     async close() {
       await Promise.all([dsm.stop(), iscsi.stop()]);
+      await remember(state, certificate);
       for (const lun of state.luns.values()) await lun.file.close();
       state.luns.clear();
     },

@@ -1,7 +1,7 @@
 /** A certificate and its key, both PEM. */
 export type NasCertificate = { readonly cert: string; readonly key: string };
 
-/** What a lab NAS is made of. The LUNs' data lie in `folder` as sparse files; it is made where missing, and left to the caller to remove. */
+/** What a lab NAS is made of. The LUNs' data lie in `folder` as sparse files, with what the NAS knows of them; it is made where missing, and left to the caller to remove. */
 export type NasOptions = {
   /** A loopback address. */
   readonly address: string;

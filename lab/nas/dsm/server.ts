@@ -12,22 +12,30 @@ const LONGEST_FORM = 1024 * 1024;
 const BLOCK_AFTER = 3;
 const COMPOUND = 'SYNO.Entry.Request';
 
-/** The DSM web API: `/webapi/query.cgi`, `auth.cgi` and `entry.cgi`, by GET or POST form, errors as numbers with HTTP 200. */
-export function createDsmServer(state: NasState, certificate: NasCertificate | undefined): Server {
-  const listener: RequestListener = (request, response) => void serve(state, request, response).catch(() => response.destroy());
+/**
+ * The DSM web API: `/webapi/query.cgi`, `auth.cgi` and `entry.cgi`, by GET or POST form, errors as numbers with HTTP 200.
+ * What a request changed is saved before it is answered.
+ */
+export function createDsmServer(state: NasState, certificate: NasCertificate | undefined, save: () => Promise<void>): Server {
+  const listener: RequestListener = (request, response) => void serve(state, request, response, save).catch(() => response.destroy());
   return certificate ? createHttps({ cert: certificate.cert, key: certificate.key }, listener) : createHttp(listener);
 }
 
-async function serve(state: NasState, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(state: NasState, request: IncomingMessage, response: ServerResponse, save: () => Promise<void>): Promise<void> {
   if (state.fault?.kind === 'hang') return;
   const url = new URL(request.url ?? '/', 'http://dsm');
   const parameters = new Map([...url.searchParams, ...new URLSearchParams(await body(request))]);
   const api = parameters.get('api') ?? '';
   const method = parameters.get('method') ?? '';
-  const note = (name: string, called: string, answer: Answer): void => void state.requests.push({ api: name, method: called, verb: request.method ?? '', wrote: answer.wrote, code: answer.code });
+  let changed = false;
+  const note = (name: string, called: string, answer: Answer): void => {
+    changed ||= answer.wrote;
+    state.requests.push({ api: name, method: called, verb: request.method ?? '', wrote: answer.wrote, code: answer.code });
+  };
   const answer = /^\/webapi\/(query|auth|entry)\.cgi$/.test(url.pathname)
     ? await answerTo(state, api, method, parameters, request, note) : { code: 102, wrote: false };
   note(api, method, answer);
+  if (changed) await save();
   const text = JSON.stringify(answer.code === 0 ? { success: true, ...(answer.data === undefined ? {} : { data: answer.data }) } : { success: false, error: { code: answer.code } });
   response.writeHead(200, { 'content-type': 'application/json; charset="UTF-8"', 'content-length': Buffer.byteLength(text) });
   if (!isCut(state, api, method)) return void response.end(text);
