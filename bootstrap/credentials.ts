@@ -19,6 +19,7 @@ const File = z.strictObject({
   nasPassword: z.string().optional(),
   gitKey: z.string().optional(),
   readerKey: z.string().optional(),
+  vaultClientSecret: z.string().optional(),
   chap: z.record(z.string(), z.string()).default({}),
   mutualChap: z.record(z.string(), z.string()).optional(),
 });
@@ -92,6 +93,7 @@ async function findMissing(cluster: Cluster, file: Credentials, path: string): P
   if (cluster.power) need('switchPassword', 'switch');
   if (cluster.nas) need('nasPassword', 'nas');
   if (cluster.gitops) { need('gitKey', 'gitops'); need('clusterIdentity', 'gitops'); }
+  if (cluster.vault) need('vaultClientSecret', 'vault');
   if (file.clusterIdentity) {
     const declared = cluster.secrets.recipients.find((recipient) => recipient.role === 'cluster')?.key;
     const own = await Promise.all(clusterIdentities(file).map((identity) => identityToRecipient(identity).catch(() => undefined)));

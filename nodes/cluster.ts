@@ -18,6 +18,7 @@ export type Cluster = {
   readonly reader?: CardReader;
   readonly nas?: Nas;
   readonly gitops?: Gitops;
+  readonly vault?: Vault;
   readonly secrets: Secrets;
 };
 
@@ -112,6 +113,30 @@ export type Gitops = {
   /** Folder in the repository for this cluster, `clusters/gandalf`. */
   readonly path: string;
   readonly hostKey: string;
+};
+
+/** The Azure Key Vault that External Secrets reads as a service principal, whose secret is in the encrypted credentials. URLs have no path. */
+export type Vault = {
+  readonly url: string;
+  readonly tenant: string;
+  readonly clientId: string;
+  readonly authority: string;
+  /** Absolute path of the PEM file with the authority that signed the certificates of vault and log-in. */
+  readonly ca?: string;
+  readonly secrets: readonly StoredSecret[];
+};
+
+/**
+ * A secret value with the store that it belongs in. `name` is its name in the vault; it becomes `key` of the Kubernetes Secret
+ * `namespace/secret`, by the manifest `<path>.sops.yaml` or `<path>.external.yaml` of the GitOps repository.
+ */
+export type StoredSecret = {
+  readonly name: string;
+  readonly store: 'vault' | 'sops';
+  readonly path: string;
+  readonly namespace: string;
+  readonly secret: string;
+  readonly key: string;
 };
 
 /** Who can decrypt what firstlight encrypts: at least two age recipients, exactly one of them the cluster's own. */

@@ -15,6 +15,8 @@ export type Credentials = {
   readonly gitKey?: string;
   /** Private key with which firstlight logs in to the card reader's machine, where the owner's SSH agent has none for it. */
   readonly readerKey?: string;
+  /** Secret of the service principal that reads the vault. */
+  readonly vaultClientSecret?: string;
   /** CHAP secret by LUN name, 12 to 16 characters (DSM's limits). */
   readonly chap: Readonly<Record<string, string>>;
   /** For mutual CHAP: the secret by which a LUN's target proves itself, by LUN name; never the same as the LUN's `chap`. */

@@ -3,6 +3,7 @@ import { knowsIsolation } from './isolation.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
 import { memoryPossible } from './rules-memory.ts';
 import { labelsGood, portsNeedSwitch, quorum, readerIsNoNode, staticNeedsStamp } from './rules-nodes.ts';
+import { manifestsAgree, vaultNeedsGitops, vaultSecretsUnique } from './rules-vault.ts';
 import { cardSerialsUnique, claimsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
 
 /**
@@ -79,5 +80,5 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 export const RULES: readonly Rule[] = [
   versionsFit, isolationKnown, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
   nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
-  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, recipientsUnique, recipientsEnough,
+  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, vaultNeedsGitops, vaultSecretsUnique, manifestsAgree, recipientsUnique, recipientsEnough,
 ];

@@ -3,6 +3,7 @@ import * as format from './formats.ts';
 import { branchName, gitopsPath, gitUrl } from './formats-git.ts';
 import { readerUrl } from './formats-reader.ts';
 import { ageRecipient, cardDevice } from './formats-secret.ts';
+import { clientId, httpsOrigin, manifestPath, secretKey, tenant, vaultSecretName } from './formats-vault.ts';
 
 // The schema only judges form; it changes nothing. Defaults and conversions are in to-cluster.ts, connections between values in rules.ts.
 
@@ -106,6 +107,24 @@ const gitops = z.strictObject({
   hostKey: text('The git host\'s public key: type and key as in known_hosts.', format.hostKeyLine),
 });
 
+const storedSecret = z.strictObject({
+  name: text('Its name in the vault.', vaultSecretName, ['gandalf-podinfo-token']),
+  store: z.enum(['vault', 'sops']).meta({ description: 'Where its value is kept: in the vault, or in the repository under SOPS. `firstlight secrets move` brings it from one to the other.' }),
+  path: text('Its manifest in the GitOps repository, without the ending: .sops.yaml under SOPS, .external.yaml for the vault.', manifestPath, ['apps/gandalf/podinfo-token']),
+  namespace: text('The namespace of the Kubernetes Secret that it becomes.', format.dnsLabel),
+  secret: text('The name of that Secret; the last part of path unless told.', format.matches(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'E_INVENTORY_NAME', 'the name of a Secret', 'Use small letters, digits, hyphens and dots.')).optional(),
+  key: text('Its key in that Secret.', secretKey, ['token']),
+});
+
+const vault = z.strictObject({
+  url: text('The vault\'s address.', httpsOrigin('https://gandalf.vault.azure.net'), ['https://gandalf.vault.azure.net']),
+  tenant: text('The Microsoft Entra tenant of the service principal that reads it.', tenant),
+  clientId: text('That service principal\'s application (client) id; its secret is vaultClientSecret in credentials.sops.yaml.', clientId),
+  authority: text('Where to log in; https://login.microsoftonline.com unless told.', httpsOrigin('https://login.microsoftonline.us')).optional(),
+  ca: text('A PEM file with the authority that signed the certificates of vault and log-in, where it is one of your own; its path as seen from the cluster\'s folder.', format.matches(/^[^\s~].*\.(pem|crt)$/, 'E_INVENTORY_CA', 'a path to a PEM file', 'Name the authority\'s certificate, as ./vault-ca.pem.')).optional(),
+  secrets: z.array(storedSecret).meta({ description: 'The secrets that may be in the vault, each with the store that it belongs in.' }),
+});
+
 const recipient = z.strictObject({
   name: text('Whose key it is.', format.dnsLabel),
   role: z.enum(['cluster', 'owner', 'offline']).meta({ description: 'cluster: the cluster\'s own key; owner: a person\'s; offline: kept away from any computer.' }),
@@ -124,6 +143,7 @@ export const clusterFile = z.strictObject({
   reader: cardReader.meta({ description: 'The machine whose card readers the cards are written in; without it they are in this one.' }).optional(),
   nas: nas.meta({ description: 'The Synology with iSCSI; without it there is no storage step.' }).optional(),
   gitops: gitops.meta({ description: 'The GitOps repository; without it Flux is not installed.' }).optional(),
+  vault: vault.meta({ description: 'The Azure Key Vault that External Secrets reads; without it every secret is under SOPS.' }).optional(),
   secrets: z.strictObject({ recipients: z.array(recipient).meta({ description: 'Who can decrypt: at least two, exactly one of them the cluster.' }) }),
 }).meta({ title: 'firstlight cluster.yaml', description: 'A Talos cluster on Raspberry Pi boards, as its owner declares it.' });
 

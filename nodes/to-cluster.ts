@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
-import type { Cluster, ClusterNode, Gitops, Nas, Schematic } from './cluster.ts';
+import type { Cluster, ClusterNode, Gitops, Nas, Schematic, Vault } from './cluster.ts';
 import { plainMac, sizeInBytes } from './formats.ts';
 import { readerParts } from './formats-reader.ts';
 import type { ClusterFile } from './schema.ts';
+
+/** Where principals of Azure's public cloud log in. */
+const AUTHORITY = 'https://login.microsoftonline.com';
 
 /** The public image factory. */
 const FACTORY = 'https://factory.talos.dev';
@@ -30,6 +33,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     ...(file.reader === undefined ? {} : { reader: { ...readerParts(file.reader.url), hostKey: file.reader.hostKey } }),
     ...(file.nas === undefined ? {} : { nas: nas(file.nas, folder) }),
     ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
+    ...(file.vault === undefined ? {} : { vault: vault(file.vault, folder) }),
     secrets: file.secrets,
   };
 }
@@ -84,4 +88,12 @@ function nas(given: NonNullable<ClusterFile['nas']>, folder: string): Nas {
 
 function gitops(given: NonNullable<ClusterFile['gitops']>, cluster: string): Gitops {
   return { url: given.url, branch: given.branch ?? 'main', path: given.path ?? `clusters/${cluster}`, hostKey: given.hostKey };
+}
+
+function vault(given: NonNullable<ClusterFile['vault']>, folder: string): Vault {
+  return {
+    url: given.url, tenant: given.tenant, clientId: given.clientId, authority: given.authority ?? AUTHORITY,
+    ...(given.ca === undefined ? {} : { ca: resolve(folder, given.ca) }),
+    secrets: given.secrets.map((one) => ({ ...one, secret: one.secret ?? one.path.split('/').at(-1)! })),
+  };
 }
