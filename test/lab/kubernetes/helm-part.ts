@@ -69,11 +69,15 @@ export async function helmPart(cp: TestControlPlane): Promise<void> {
     release('external-secrets', {
       chart: { spec: { chart: 'external-secrets', version: '2.4.x', sourceRef: { kind: 'HelmRepository', name: 'external-secrets' } } }, values: { replicaCount: 2 },
     }),
+    source('HelmRepository', 'podinfo', { url: 'https://stefanprodan.github.io/podinfo' }),
+    release('podinfo', {
+      chart: { spec: { chart: 'podinfo', version: '>=1.0.0-alpha', sourceRef: { kind: 'HelmRepository', name: 'podinfo' } } }, values: { redis: { enabled: true }, ingress: { enabled: true } },
+    }),
     source('OCIRepository', 'gateway-helm', { url: 'oci://docker.io/envoyproxy/gateway-helm', ref: { semver: '>= 1.8.0-rc.0' } }),
     release('gateway-helm', { chartRef: { kind: 'OCIRepository', name: 'gateway-helm' } }),
     release('mithril', { chartRef: { kind: 'OCIRepository', name: 'mithril' } }),
   );
-  for (const name of ['synology-csi', 'ring', 'external-secrets', 'gateway-helm', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
+  for (const name of ['synology-csi', 'ring', 'external-secrets', 'podinfo', 'gateway-helm', 'mithril']) await eventually(host, `HelmRelease ${name} is Ready`, () => ready(name), /^(\d+)=\1 True InstallSucceeded /);
 
   assert.deepEqual((await nodeArgs())?.filter((arg) => /^--(chroot-dir|iscsiadm-path)=/.test(arg)), ['--chroot-dir=/host', '--iscsiadm-path=/one']);
   assert.ok(await get('/apis/storage.k8s.io/v1/csidrivers/csi.san.synology.com'));
@@ -87,10 +91,11 @@ export async function helmPart(cp: TestControlPlane): Promise<void> {
   await assert.rejects(apply({ ...wanted, spec: { secretStoreReff: { name: 'vault' } } }), /unknown field "spec\.secretStoreReff"/);
   await apply({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass', metadata: { name: 'envoy' }, spec: { controllerName: 'gateway.envoyproxy.io/gatewayclass-controller' } });
   assert.equal((await containerOf('deployments/external-secrets', 'external-secrets'))?.image, 'ghcr.io/external-secrets/external-secrets:v2.4.1');
+  assert.equal((await containerOf('deployments/podinfo', 'podinfo'))?.image, 'ghcr.io/stefanprodan/podinfo:6.14.1');
   assert.equal((await configMap('mithril-stand-in'))?.['version'], '2.1.0');
   const told = (await cp.api.client.list<KubeObject & { readonly reason: string; readonly involvedObject: { readonly name: string } }>(`/api/v1/namespaces/${NAMESPACE}/events?fieldSelector=source%3Dsource-controller`)).items;
   assert.deepEqual(told.map((event) => `${event.reason} ${event.involvedObject.name}`).sort(), [
-    'ChartImitated synology-csi-external-secrets', 'ChartImitated synology-csi-synology-csi', 'ChartKindsOnly gateway-helm', 'ChartUnknown mithril',
+    'ChartImitated synology-csi-external-secrets', 'ChartImitated synology-csi-podinfo', 'ChartImitated synology-csi-synology-csi', 'ChartKindsOnly gateway-helm', 'ChartUnknown mithril',
   ]);
 
   await apply(csi('0.11.x', '--iscsiadm-path=/two'));
