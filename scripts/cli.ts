@@ -19,6 +19,12 @@ const program = new Command('firstlight')
   .configureOutput({ outputError: (text, write) => write(`✖ E_USAGE  ${text.replace(/^error: /, '')}`) })
   .exitOverride();
 
+command('init <folder>', 'a homelab repository with one cluster, or one more in the repository that is there: only missing files are added', 'firstlight init homelab --name gandalf',
+  async () => (await import('./commands/init.ts')).initCommand)
+  .option('--name <name>', 'what the cluster is called')
+  .option('--network <start>', 'the first three numbers of its network, like 192.168.77')
+  .option('--git <url>', 'the repository as Flux will reach it, ssh://user@host/path')
+  .option('--diff', 'show the whole text of every file first');
 command('rehearse [cluster]', 'bring the cluster up in the lab, against virtual boards: nothing real is touched', 'firstlight rehearse --keep',
   async () => (await import('./commands/rehearse.ts')).rehearseCommand)
   .option('--keep', 'hold the cluster open at the end, until Ctrl+C')

@@ -36,7 +36,7 @@ export async function takePaper(session: Session): Promise<void> {
 }
 
 /** A key file under a passphrase (`age -p`) is opened once, into the private folder, where sops finds it. */
-async function unlockIdentity(session: Session): Promise<void> {
+export async function unlockIdentity(session: Session): Promise<void> {
   const path = session.environment['SOPS_AGE_KEY_FILE'];
   if (path === undefined || path === '') return;
   const file = await readFile(path).catch(() => undefined);
