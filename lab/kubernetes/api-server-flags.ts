@@ -37,6 +37,7 @@ export async function apiServerFlags(material: ControlPlaneMaterial, etcd: Etcd,
     'api-audiences': material.endpoint,
     'authorization-mode': 'Node,RBAC',
     'enable-admission-plugins': 'NodeRestriction',
+    'admission-control-config-file': await writeSecret(pki, 'admission-control.yaml', admissionConfig(material)),
     'enable-bootstrap-token-auth': 'true',
     'encryption-provider-config': await writeSecret(pki, 'encryptionconfig.yaml', encryptionConfig(material)),
     'client-ca-file': await writeSecret(pki, 'ca.crt', kubernetesCa.crt),
@@ -66,6 +67,11 @@ export async function apiServerFlags(material: ControlPlaneMaterial, etcd: Etcd,
     'v': '0',
   };
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+}
+
+function admissionConfig({ admission }: ControlPlaneMaterial): string {
+  const plugins = admission.map(({ name, configuration }) => ({ name, configuration }));
+  return stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AdmissionConfiguration', plugins });
 }
 
 /** Secrets at rest, under the names Talos gives the keys. */

@@ -24,7 +24,7 @@ export function nodeObject(material: KubeletMaterial): object {
     ...(controlPlane ? { 'node.kubernetes.io/exclude-from-external-load-balancers': '' } : {}),
     ...material.labels,
   };
-  const taints = controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [];
+  const taints = controlPlane && !material.schedulable ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [];
   const annotations = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
   return { apiVersion: 'v1', kind: 'Node', metadata: { name: material.nodeName, labels, annotations }, spec: { taints } };
 }

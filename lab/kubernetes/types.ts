@@ -20,6 +20,8 @@ export type ControlPlaneMaterial = {
   readonly serviceSubnet: string;
   readonly podSubnet: string;
   readonly certSans: readonly string[];
+  /** `cluster.apiServer.admissionControl`: plugins and their configuration, such as PodSecurity. */
+  readonly admission: readonly { readonly name: string; readonly configuration: object }[];
 };
 
 /** What a worker's (or control plane's) kubelet knows: the endpoint, the Kubernetes CA certificate and the bootstrap token. */
@@ -27,6 +29,8 @@ export type KubeletMaterial = {
   readonly nodeName: string;
   readonly address: string;
   readonly role: 'control plane' | 'worker';
+  /** Whether pods may run beside a control plane (`cluster.allowSchedulingOnControlPlanes`). */
+  readonly schedulable: boolean;
   readonly clusterName: string;
   readonly endpoint: string;
   readonly caCrt: string;

@@ -95,6 +95,7 @@ export function controlPlaneMaterial(config: MachineConfig, nodeName: string, ad
     bootstrapToken: text(main, 'cluster', 'token'), serviceSubnet: String(list(main, 'cluster', 'network', 'serviceSubnets')[0] ?? '10.96.0.0/12'),
     podSubnet: String(list(main, 'cluster', 'network', 'podSubnets')[0] ?? '10.244.0.0/16'),
     certSans: [...list(main, 'cluster', 'apiServer', 'certSANs').map(String), ...config.certSans],
+    admission: list(main, 'cluster', 'apiServer', 'admissionControl').map((one) => ({ name: text(one, 'name'), configuration: (at(one, 'configuration') ?? {}) as object })),
   };
 }
 
@@ -102,7 +103,9 @@ export function controlPlaneMaterial(config: MachineConfig, nodeName: string, ad
 export function kubeletMaterial(config: MachineConfig, nodeName: string, address: string): KubeletMaterial {
   const image = text(config.main, 'machine', 'kubelet', 'image');
   return {
-    nodeName, address, role: config.role, clusterName: config.clusterName, endpoint: config.endpoint, caCrt: pem(text(config.main, 'cluster', 'ca', 'crt')),
-    bootstrapToken: text(config.main, 'cluster', 'token'), labels: config.nodeLabels, kubeletVersion: image.split(':').at(-1) ?? '',
+    nodeName, address, role: config.role, clusterName: config.clusterName, endpoint: config.endpoint,
+    schedulable: config.role === 'worker' || at(config.main, 'cluster', 'allowSchedulingOnControlPlanes') === true,
+    caCrt: pem(text(config.main, 'cluster', 'ca', 'crt')),
+    bootstrapToken: text(config.main, 'cluster', 'token'), labels: config.nodeLabels, kubeletVersion: (image.split(':').at(-1) ?? '').replace(/-fat$/, ''),
   };
 }

@@ -5,6 +5,12 @@ import type { ControlPlaneMaterial, KeyPair, KubeletMaterial } from '../../../la
 
 x509.cryptoProvider.set(webcrypto);
 
+/** What `talosctl gen config` writes: only kube-system may do what `baseline` forbids. */
+const PODS = { name: 'PodSecurity', configuration: {
+  apiVersion: 'pod-security.admission.config.k8s.io/v1alpha1', kind: 'PodSecurityConfiguration',
+  defaults: { enforce: 'baseline', 'enforce-version': 'latest' }, exemptions: { namespaces: ['kube-system'], runtimeClasses: [], usernames: [] },
+} };
+
 /** A control plane's material with fresh CAs, as a Talos machine config holds it. */
 export async function selfMadeMaterial(nodeName: string, address: string): Promise<ControlPlaneMaterial> {
   const [etcdCa, kubernetesCa, aggregatorCa] = await Promise.all([authority('etcd'), authority('kubernetes'), authority('front-proxy')]);
@@ -12,14 +18,14 @@ export async function selfMadeMaterial(nodeName: string, address: string): Promi
   return {
     nodeName, address, clusterName: 'gandalf', endpoint: `https://${address}:6443`, etcdCa, kubernetesCa, aggregatorCa, serviceAccountKey,
     encryption: { secretbox: randomBytes(32).toString('base64') }, bootstrapToken: 'abcdef.0123456789abcdef',
-    serviceSubnet: '10.96.0.0/12', podSubnet: '10.244.0.0/16', certSans: [address],
+    serviceSubnet: '10.96.0.0/12', podSubnet: '10.244.0.0/16', admission: [PODS], certSans: [address],
   };
 }
 
 /** The kubelet's share of a control plane's material, for a node of that cluster. */
 export function kubeletOf(material: ControlPlaneMaterial, nodeName: string, address: string, role: KubeletMaterial['role']): KubeletMaterial {
   return {
-    nodeName, address, role, clusterName: material.clusterName, endpoint: material.endpoint, caCrt: material.kubernetesCa.crt, bootstrapToken: material.bootstrapToken,
+    nodeName, address, role, schedulable: role === 'worker', clusterName: material.clusterName, endpoint: material.endpoint, caCrt: material.kubernetesCa.crt, bootstrapToken: material.bootstrapToken,
     labels: { 'example.test/shelf': 'upper' }, kubeletVersion: 'v1.34.4',
   };
 }
