@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import type { StorageView } from '../../bootstrap/storage-view.ts';
 import { createMask } from '../../lib/masking.ts';
 import { createRunner } from '../../lib/process.ts';
 import { toolPrograms, toolsFolder } from '../support/host.ts';
@@ -64,6 +65,8 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   assert.equal(nodes.trim().split('\n').filter((line) => /^gandalf-\S+\s+Ready\s/.test(line)).length, 4);
   const flux = await ask('flux', 'get', 'all');
   assert.match(flux, /gitrepository\/flux-system/);
+  assert.match(flux, /helmrelease\/synology-csi\s.*\bTrue\b/);
+  assert.match(started.output(), /Charts whose objects the lab made in place of the internet: synology-csi [\d.]+\.\n/);
   assert.equal([...flux.matchAll(/kustomization\/\S+\s.*\bTrue\b/g)].length, 6);
   assert.equal((await ask('etcdctl', 'member', 'list')).trim().split('\n').length, 1);
   const secret = await ask('kubectl', 'get', 'secret', '-A', '-o', 'name');
@@ -74,6 +77,14 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
     const told = await run({ program: process.execPath, args: [cli, command, folder, '--plain'], env: { TMPDIR: temporary, XDG_RUNTIME_DIR: runtime, XDG_CACHE_HOME: cache }, accept: 'any' });
     assert.equal(told.exitCode, 0, `${command}: ${told.stderr}`);
   }
+
+  const listed = await run({ program: process.execPath, args: [cli, 'storage', 'list', folder, '--json'], env: { TMPDIR: temporary, XDG_RUNTIME_DIR: runtime, XDG_CACHE_HOME: cache } });
+  const { luns } = (JSON.parse(listed.stdout.trim().split('\n').at(-1)!) as { data: StorageView }).data;
+  assert.deepEqual(luns.map(({ declaredAs, targets, volumes }) => [declaredAs, targets.map(({ iqn, chap }) => [iqn, chap]), volumes]), [
+    ['gandalf-data', [['iqn.2000-01.com.synology:gandalf-data', 'one-way']], [{ name: 'gandalf-data', phase: 'Bound', claim: 'gitea/gitea' }]],
+  ]);
+  const users = luns.flatMap(({ targets }) => targets.flatMap(({ sessions }) => sessions.map((session) => session.node)));
+  assert.match(users.join(), /^gandalf-w-\d$/);
 
   const seen = argv.stop();
   const secrets = await secretsOf(join(temporary, readdirSync(temporary)[0]!), settings);
