@@ -16,7 +16,7 @@ import { isolationStep } from './steps/isolation.ts';
 import { memoryStep } from './steps/memory.ts';
 import { bundleStep, credentialsStep } from './steps/secrets.ts';
 import { storageProofStep, storageStep } from './steps/storage.ts';
-import { volumesStep } from './steps/volumes.ts';
+import { claimsStep, volumesStep } from './steps/volumes.ts';
 
 /** How long to wait for machines, in milliseconds. A Pi 4B's cold boot is one to three minutes, an image pull on a slow line more. */
 export type Patience = { readonly bootMs: number; readonly joinMs: number };
@@ -71,9 +71,10 @@ function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[]): 
   if (isolationMatters(facts.cluster)) written.push(isolationStep(facts, room));
   const { nas } = facts.cluster;
   if (nas) written.push(csiSecretStep(facts, room, [...settled, 'memory']));
-  if (nas?.luns.some((lun) => lun.claim)) written.push(volumesStep(facts, nas, room, ['csi-secret']));
+  const claimed = nas?.luns.some((lun) => lun.claim) ? nas : undefined;
+  if (claimed) written.push(volumesStep(facts, claimed, room, ['csi-secret']));
   const needs = [...settled, 'memory', ...written.map((step) => step.id)];
-  return [memoryStep(facts, gitops, room), ...written, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret']), reconciledStep(facts, room)];
+  return [memoryStep(facts, gitops, room), ...written, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret']), reconciledStep(facts, room), ...(claimed ? [claimsStep(facts, claimed)] : [])];
 }
 
 function poweredNodes(cluster: Cluster) {

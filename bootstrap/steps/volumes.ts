@@ -1,5 +1,7 @@
-import { problem } from '../../lib/errors.ts';
+import { waitFor } from '../../lib/conditions.ts';
+import { ManyErrors, problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
+import { observeClaims, type ClaimStates, type LunWithClaim } from '../../gitops/claims.ts';
 import type { Repository } from '../../gitops/repository.ts';
 import type { ClaimedLun } from '../../gitops/volume-manifests.ts';
 import { ensureVolumes, observeVolumes } from '../../gitops/volumes.ts';
@@ -29,4 +31,37 @@ function claimedLuns(facts: Facts, nas: Nas): readonly ClaimedLun[] {
     if (uuid !== undefined && number !== undefined) return [{ lun, claim: lun.claim, uuid, number }];
     throw problem('E_STORAGE_UNKNOWN', `LUN ${lun.name} is not on the NAS behind its target, so no PersistentVolume can name it`, 'Run `firstlight up`: it makes the LUN first.');
   });
+}
+
+/** Every LUN's claim bound to the LUN's own PersistentVolume, as kubectl shows it. Kubernetes binds; this only waits for it. */
+export function claimsStep(facts: Facts, nas: Nas): Step {
+  const look = async (host: Host): Promise<ClaimStates> => {
+    const states = await observeClaims(host, facts.kubeconfig, nas.luns.filter((lun): lun is LunWithClaim => lun.claim !== undefined));
+    const [first] = states.faults;
+    if (first && states.faults.length === 1) throw first;
+    if (first) throw new ManyErrors('E_CLAIM', `${states.faults.length} claims can't be bound to their LUNs`, 'Each is told with what to do.', states.faults);
+    return states;
+  };
+  return {
+    id: 'claims',
+    part: 'Volumes',
+    title: 'Claims bound to their LUNs',
+    needs: ['reconciled'],
+    async observe(host) {
+      const { bound, waiting } = await look(host);
+      return waiting.length === 0 ? { state: 'done', detail: bound.join('; ') } : { state: 'needed', why: waiting.join('; ') };
+    },
+    async act(host) {
+      await waitFor({
+        name: 'every declared claim is bound to its LUN',
+        deadlineMs: 3 * 60_000,
+        everyMs: 1_000,
+        hint: 'See `kubectl describe pvc` for the claim named above: its size, access mode and class must fit the PersistentVolume.',
+        look: async () => {
+          const { waiting } = await look(host);
+          return waiting.length === 0 ? { met: true, value: true } : { met: false, seen: waiting.join('; ') };
+        },
+      }, host);
+    },
+  };
 }

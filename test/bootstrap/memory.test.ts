@@ -50,11 +50,12 @@ test('what does not fit is told at its container, with what the nodes have', asy
 test('the budget in the inventory counts', async () => {
   edit(PODINFO, 'memory: 128Mi', 'memory: 3Gi');
   assert.deepEqual((await report()).faults, []);
-  cluster = { ...cluster, nodes: cluster.nodes.map((node) => ({ ...node, memory: 2 ** 30 })) };
+  cluster = { ...cluster, nodes: cluster.nodes.map((node) => ({ ...node, memory: 2 * 2 ** 30 })) };
   assert.deepEqual((await report()).faults.map(({ code }) => code), ['E_MEMORY_BUDGET']);
 });
 
 test('all mistakes are told together, and no object is lost by patches, targets or substitution', async () => {
+  edit('clusters/gandalf/apps.yaml', './apps/gandalf', './apps/base/podinfo');
   edit('clusters/gandalf/apps.yaml', '  prune: true', `  targetNamespace: elsewhere
   patches:
     - patch: |

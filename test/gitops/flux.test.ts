@@ -10,6 +10,7 @@ import { bootstrapFlux, observeFlux } from '../../gitops/flux.ts';
 import { kubectl } from '../../gitops/kubectl.ts';
 import { observeKustomizations, observeSecretDelivered, reconcileNow } from '../../gitops/kustomizations.ts';
 import { commitFiles, openRepository } from '../../gitops/repository.ts';
+import { chapSecret, persistentVolume } from '../../gitops/volume-manifests.ts';
 import { waitFor } from '../../lib/conditions.ts';
 import type { Kubelet } from '../../lab/kubernetes/kubelet.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
@@ -112,8 +113,19 @@ test('flux bootstrap, then every Kustomization is Ready at the pushed revision a
   await eventually('every Kustomization is Ready at the pushed revision', () => reconciled(revision), 120_000);
   assert.equal((await observeSecretDelivered(world.host, world.cluster, world.credentials, kubeconfig)).state, 'done');
   const names = (await observeKustomizations(world.host, world.cluster, kubeconfig, revision)).map((state) => state.name).sort();
-  assert.deepEqual(names, ['apps', 'flux-system', 'infra-configs', 'infra-controllers', 'monitoring']);
+  assert.deepEqual(names, ['apps', 'flux-system', 'infra-configs', 'infra-controllers', 'monitoring', 'volumes']);
   assert.match(await plane.kubectl('get', 'storageclass,deployment', '-A'), /synology-iscsi[\s\S]*podinfo/);
+});
+
+test('the API server takes the volumes of declared LUNs, of either kind, and their Secrets', async () => {
+  const claim = { namespace: 'podinfo', name: 'data', fsType: 'ext4' as const };
+  const lun = { name: 'data', bytes: 20 * 2 ** 30, iqn: 'iqn.2000-01.com.synology:data', user: 'gandalf', claim };
+  for (const version of ['1.11.0', '1.14.0']) {
+    const cluster = { talos: { ...world.cluster.talos, version } };
+    const items = [persistentVolume(cluster, world.cluster.nas!, { lun, claim, uuid: 'u-1', number: 1 }), chapSecret(cluster, lun, { chap: { data: 'canary-chap-1234' } })];
+    const answer = await kubectl(world.host, kubeconfig, ['apply', '--dry-run=server', '--validate=strict', '--filename=-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    assert.match(answer, /persistentvolume\/data created[^]*secret\/data-chap created/);
+  }
 });
 
 test('a second time everything is done: nothing is committed, and the bootstrap itself pushes nothing', { timeout: 120_000 }, async () => {

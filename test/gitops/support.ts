@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -35,6 +35,9 @@ export async function startGitWorld(address: string): Promise<GitWorld> {
   const bare = join(repositories, 'homelab.git');
   const worktree = join(host.scratch, 'owner');
   cpSync(EXAMPLE, worktree, { recursive: true });
+  // There is no NAS in this world, so the application on its LUN is left out.
+  const apps = join(worktree, 'apps/gandalf/kustomization.yaml');
+  writeFileSync(apps, readFileSync(apps, 'utf8').replace('  - ../base/gitea\n', ''));
   mkdirSync(bare, { recursive: true });
   const run = (args: string[], cwd: string) => plain.run({ program: 'git', args, cwd, env: AUTHOR });
   await run(['init', '--quiet', '--bare', '--initial-branch=main', '.'], bare);

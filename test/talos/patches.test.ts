@@ -48,6 +48,20 @@ test('from Talos 1.14 on the config says whether workloads are isolated: they ar
   assert.deepEqual([said('1.13.5'), said('1.14.1'), said('1.14.1', true), said('1.14.1', false)], [undefined, 'workloadIsolation: true', 'workloadIsolation: true', 'workloadIsolation: false']);
 });
 
+test('where LUNs are for claims, the kubelet has iscsiadm; where a CSI driver mounts them, it needs none', () => {
+  const claim = { namespace: 'home', name: 'notes', fsType: 'ext4' as const };
+  const said = (version: string, claimed: boolean, workloadIsolation?: boolean): object | undefined => {
+    const plain = exampleCluster('/nowhere');
+    const nas = { address: '192.168.77.5', https: true, port: 5001, user: 'u', iscsiPort: 3260, volume: '/volume1', luns: [{ name: 'data', bytes: 1, iqn: 'iqn.2000-01.com.synology:data', user: 'u', ...(claimed ? { claim } : {}) }] };
+    const cluster = { ...plain, nas, kubernetes: { version: '1.34.4' }, talos: { ...plain.talos, version, ...(workloadIsolation === undefined ? {} : { workloadIsolation }) } };
+    const documents = parseAllDocuments(builtInPatch(cluster, cluster.nodes[1]!, IMAGE)).map((each) => each.toJS() as { kind?: string; image?: string; machine?: { kubelet?: object } });
+    return documents.find((each) => each.machine?.kubelet)?.machine?.kubelet ?? documents.find((each) => each.kind === 'KubeletConfig');
+  };
+  const image = 'ghcr.io/siderolabs/kubelet:v1.34.4-fat';
+  assert.deepEqual([said('1.11.0', true), said('1.13.5', true), said('1.14.1', true, false)], [{ image }, { image }, { apiVersion: 'v1alpha1', kind: 'KubeletConfig', image }]);
+  assert.deepEqual([said('1.11.0', false), said('1.14.1', true)], [undefined, undefined]);
+});
+
 test('the endpoint is a virtual address only inside the subnet and when no node has it', () => {
   const at = (endpoint: string) => { const cluster = exampleCluster('/nowhere'); return virtualAddress({ ...cluster, network: { ...cluster.network, endpoint } }); };
   assert.equal(at('https://192.168.77.10:6443'), '192.168.77.10');

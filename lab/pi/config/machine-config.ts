@@ -105,7 +105,14 @@ export function kubeletMaterial(config: MachineConfig, nodeName: string, address
   return {
     nodeName, address, role: config.role, clusterName: config.clusterName, endpoint: config.endpoint,
     schedulable: config.role === 'worker' || at(config.main, 'cluster', 'allowSchedulingOnControlPlanes') === true,
-    caCrt: pem(text(config.main, 'cluster', 'ca', 'crt')),
+    caCrt: pem(text(config.main, 'cluster', 'ca', 'crt')), ...iscsiFault(config, image),
     bootstrapToken: text(config.main, 'cluster', 'token'), labels: config.nodeLabels, kubeletVersion: (image.split(':').at(-1) ?? '').replace(/-fat$/, ''),
   };
+}
+
+/** The kubelet has iscsiadm only in its image with `-fat`, and reaches iscsid only without workload isolation (docs/decisions/0008, 0011). */
+function iscsiFault(config: MachineConfig, image: string): { readonly iscsiFault?: string } {
+  const isolated = config.documents.others.some((one) => one['kind'] === 'SecurityProfileConfig' && one['workloadIsolation'] === true);
+  if (isolated) return { iscsiFault: 'iscsiadm: can not connect to iSCSI daemon (111)! The kubelet is isolated from it' };
+  return image.endsWith('-fat') ? {} : { iscsiFault: 'executable file not found in $PATH' };
 }
