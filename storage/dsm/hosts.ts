@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { FirstlightError } from '../../lib/errors.ts';
 import { dsmProblem } from './errors.ts';
 import type { Dsm } from './session.ts';
+import { listOrNone, textOrNone } from './shapes.ts';
 
 /**
  * A host of DSM 7's SAN Manager: initiators, and what they may do with which LUN (`rw`, `r`, …). Seen of the API by others:
@@ -11,9 +12,9 @@ import type { Dsm } from './session.ts';
 export type DsmHost = z.infer<typeof hostShape>;
 
 const hostShape = z.looseObject({
-  host_id: z.union([z.string(), z.number()]).transform(String), name: z.string().default(''),
-  initiator_ids: z.array(z.string()).default([]),
-  acls: z.array(z.looseObject({ lun_uuid: z.string(), permission: z.string() })).default([]),
+  host_id: z.union([z.string(), z.number()]).transform(String), name: textOrNone,
+  initiator_ids: listOrNone(z.string()),
+  acls: listOrNone(z.looseObject({ lun_uuid: z.string(), permission: z.string() })),
 });
 
 const API = 'SYNO.Core.ISCSI.Host';
@@ -28,7 +29,7 @@ const compoundShape = z.looseObject({
 export async function listHosts(dsm: Dsm): Promise<readonly DsmHost[]> {
   if (!dsm.has(API)) return [];
   try {
-    const data = await dsm.call(API, 'list', { additional: ['acls'] }, z.looseObject({ hosts: z.array(hostShape).default([]) }));
+    const data = await dsm.call(API, 'list', { additional: ['acls'] }, z.looseObject({ hosts: listOrNone(hostShape) }));
     return data.hosts;
   } catch (error) {
     if (error instanceof FirstlightError && /^E_DSM_(NO_METHOD|VERSION|REQUEST|ANSWER)$/.test(error.code)) return [];

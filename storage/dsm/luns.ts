@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Dsm } from './session.ts';
+import { textOrNone } from './shapes.ts';
 
 /** A LUN as DSM lists it; `size` is bytes. */
 export type DsmLun = z.infer<typeof lunShape>;
@@ -8,10 +9,9 @@ export type DsmLun = z.infer<typeof lunShape>;
 export type DsmVolume = { readonly path: string; readonly fileSystem: string; readonly freeBytes: number | undefined };
 
 const lunShape = z.looseObject({
-  uuid: z.string().min(1), name: z.string(), size: z.coerce.number(), location: z.string().default(''), status: z.string().default(''),
-  description: z.string().default(''), type_str: z.string().default(''),
+  uuid: z.string().min(1), name: z.string(), size: z.coerce.number(), location: textOrNone, status: textOrNone, description: textOrNone,
 });
-const volumeShape = z.looseObject({ volume_path: z.string(), fs_type: z.string().default(''), size_free_byte: z.coerce.number().optional() });
+const volumeShape = z.looseObject({ volume_path: z.string(), fs_type: textOrNone, size_free_byte: z.coerce.number().optional() });
 
 const API = 'SYNO.Core.ISCSI.LUN';
 const MARK = /^firstlight: cluster (\S+)$/;

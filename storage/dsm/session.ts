@@ -25,7 +25,7 @@ const SLOW = 120_000;
 const CHANGES = new Set(['create', 'set', 'map_target', 'enable', 'request']);
 
 const envelope = z.looseObject({ success: z.boolean(), data: z.unknown().optional(), error: z.looseObject({ code: z.number() }).optional() });
-const apiList = z.record(z.string(), z.looseObject({ path: z.string().regex(/^[A-Za-z0-9_./-]+$/), maxVersion: z.number() }));
+const apiShape = z.looseObject({ path: z.string().regex(/^[A-Za-z0-9_./-]+$/), maxVersion: z.number() });
 const loginData = z.looseObject({ sid: z.string().min(1), synotoken: z.string().optional() });
 
 /**
@@ -66,8 +66,12 @@ async function discover(host: Host, nas: Nas): Promise<Directory> {
   const text = await postForm(nas, { path: 'query.cgi', form, headers: {}, deadlineMs: QUICK }, host.signal);
   const answer = opened(text, nas, 'SYNO.API.Info query');
   if (!answer.success) throw dsmProblem(answer.number, 'SYNO.API.Info', 'query', nas.address);
-  const list = checked(apiList, answer.data, nas, 'SYNO.API.Info query');
-  return new Map(Object.entries(list).map(([name, api]) => [name, { path: api.path, version: api.maxVersion }]));
+  const list = checked(z.record(z.string(), z.unknown()), answer.data, nas, 'SYNO.API.Info query');
+  // More than a thousand APIs are listed: an odd one that is none of ours must not stop us.
+  return new Map(Object.entries(list).flatMap(([name, api]) => {
+    const known = apiShape.safeParse(api);
+    return known.success ? [[name, { path: known.data.path, version: known.data.maxVersion }] as const] : [];
+  }));
 }
 
 async function login(host: Host, nas: Nas, directory: Directory, password: string): Promise<Login> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Dsm } from './session.ts';
+import { listOrNone, textOrNone } from './shapes.ts';
 
 /**
  * A target as DSM lists it. `auth_type` 0 none, 1 CHAP, 2 mutual CHAP; `max_sessions` 0 is without limit, DSM's own start is
@@ -11,11 +12,11 @@ export type DsmTarget = z.infer<typeof targetShape>;
 export type Chap = { readonly user: string; readonly secret: string; readonly mutual?: { readonly user: string; readonly secret: string } };
 
 const targetShape = z.looseObject({
-  target_id: z.number(), name: z.string(), iqn: z.string(), auth_type: z.number(), user: z.string().default(''), mutual_user: z.string().default(''),
+  target_id: z.number(), name: z.string(), iqn: z.string(), auth_type: z.number(), user: textOrNone, mutual_user: textOrNone,
   max_sessions: z.number(), is_enabled: z.boolean().default(true),
-  mapped_luns: z.array(z.looseObject({ lun_uuid: z.string(), mapping_index: z.number().optional() })).default([]),
-  acls: z.array(z.looseObject({ iqn: z.string(), permission: z.string() })).default([]),
-  connected_sessions: z.array(z.looseObject({ iqn: z.string(), ip: z.string().default('') })).default([]),
+  mapped_luns: listOrNone(z.looseObject({ lun_uuid: z.string(), mapping_index: z.number().optional() })),
+  acls: listOrNone(z.looseObject({ iqn: z.string(), permission: z.string() })),
+  connected_sessions: listOrNone(z.looseObject({ iqn: z.string(), ip: textOrNone })),
 });
 
 const API = 'SYNO.Core.ISCSI.Target';

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { z } from 'zod';
+import { withDsm } from '../../storage/dsm/session.ts';
 import { postForm } from '../../storage/dsm/transport.ts';
-import { credentials, failure, openDesk, findingsOf } from './support.ts';
+import { credentials, failure, openDesk, findingsOf, PASSWORD } from './support.ts';
 
 const ADDRESS = '127.21.2.1';
 
@@ -68,4 +70,19 @@ test('what is not DSM is told so', async () => {
   } finally {
     server.close();
   }
+});
+
+test('whatever ends the work, the log-out is sent: an error, Ctrl+C, a NAS that hung up in between', async () => {
+  await using desk = await openDesk(ADDRESS, { https: false });
+  const list = (dsm: Parameters<Parameters<typeof withDsm>[3]>[0]) => dsm.call('SYNO.Core.ISCSI.LUN', 'list', {}, z.unknown());
+  await assert.rejects(withDsm(desk.host, desk.nas, PASSWORD, async () => { throw new Error('of ours'); }), /of ours/);
+  await desk.lab.fail({ kind: 'cut', method: 'list' });
+  assert.equal((await failure(withDsm(desk.host, desk.nas, PASSWORD, list))).code, 'E_DSM_UNREACHABLE');
+  await desk.lab.fail(undefined);
+  await assert.rejects(withDsm(desk.host, desk.nas, PASSWORD, async (dsm) => {
+    desk.host.abort.abort();
+    await list(dsm);
+  }), { name: 'AbortError' });
+  const count = (method: string): number => desk.lab.requests.filter((request) => request.method === method && request.code === 0).length;
+  assert.deepEqual([count('login'), count('logout'), desk.lab.openLogins()], [3, 3, 0]);
 });

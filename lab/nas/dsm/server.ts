@@ -113,7 +113,8 @@ function apis(state: NasState): typeof sanMethods {
 function directory(state: NasState): Record<string, unknown> {
   const names = ['SYNO.API.Auth', COMPOUND, ...Object.keys(apis(state))];
   const entries = names.map((name) => [name, { path: 'entry.cgi', minVersion: 1, maxVersion: name === 'SYNO.API.Auth' ? 7 : 1, requestFormat: 'JSON' }]);
-  return { ...Object.fromEntries(entries), 'SYNO.API.Info': { path: 'entry.cgi', minVersion: 1, maxVersion: 1 } };
+  // The list of a real DSM has more than a thousand entries, of packages too.
+  return { ...Object.fromEntries(entries), 'SYNO.Odd.Package': { path: 'odd package.cgi', maxVersion: '1' }, 'SYNO.API.Info': { path: 'entry.cgi', minVersion: 1, maxVersion: 1 } };
 }
 
 function authenticate(state: NasState, method: string, parameters: Parameters, request: IncomingMessage): Answer {
