@@ -76,7 +76,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     const registry = createDriverRegistry(client, material.nodeName);
     const volumes = createNodeVolumes({
       client, nodeName: material.nodeName, cluster: material.clusterName, initiator: options.initiator,
-      drivers: registry.drivers, told: options.onMount,
+      drivers: registry.drivers, iscsiFault: material.iscsiFault, told: options.onMount,
     });
     return { client, volumes, pods: runPods({
       client, signal, endpoint: material.endpoint, caCrt: material.caCrt, folder: options.folder, address: material.address, bootId: identity.bootId,

@@ -34,6 +34,8 @@ export type KubeletMaterial = {
   readonly clusterName: string;
   readonly endpoint: string;
   readonly caCrt: string;
+  /** Why Kubernetes' own iSCSI plugin can mount nothing here; undefined where it can. */
+  readonly iscsiFault?: string;
   readonly bootstrapToken: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly kubeletVersion: string;

@@ -14,8 +14,8 @@ export type NodeDriver = { locate(claim: BoundClaim, client: KubeClient): Promis
 /** The drivers whose node plugins run on a node now, by the driver's name. */
 export type NodeDrivers = ReadonlyMap<string, NodeDriver>;
 
-/** Finds a claim's blocks: by the in-tree iSCSI plugin, or the CSI driver registered on this node. Undefined for kinds that are no block devices of a NAS. */
-export async function locate(claim: BoundClaim, client: KubeClient, drivers: NodeDrivers): Promise<Located | undefined> {
+/** Finds a claim's blocks (`iscsiFault` is why the first can't): by the in-tree iSCSI plugin, or the CSI driver registered on this node. Undefined for kinds that are no block devices of a NAS. */
+export async function locate(claim: BoundClaim, client: KubeClient, drivers: NodeDrivers, iscsiFault: string | undefined): Promise<Located | undefined> {
   const { iscsi, csi } = claim.source;
   if (csi) {
     const driver = drivers.get(csi.driver);
@@ -23,6 +23,7 @@ export async function locate(claim: BoundClaim, client: KubeClient, drivers: Nod
     throw new Error(`kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name ${csi.driver} not found in the list of registered CSI drivers`);
   }
   if (!iscsi) return undefined;
+  if (iscsiFault !== undefined) throw new Error(iscsiFault);
   const chap = iscsi.chapAuthSession && iscsi.secretRef ? await secretValues(client, iscsi.secretRef, claim.namespace) : {};
   return { login: { portal: withPort(iscsi.targetPortal), iqn: iscsi.iqn, ...chapOf(chap) }, lun: iscsi.lun };
 }

@@ -30,6 +30,8 @@ export type NodeVolumesOptions = {
   /** Undefined where iscsiadm is not installed. */
   readonly initiator: string | undefined;
   readonly drivers: NodeDrivers;
+  /** Why Kubernetes' own iSCSI plugin can mount nothing. */
+  readonly iscsiFault?: string | undefined;
   readonly told?: ((mount: Mount) => void) | undefined;
 };
 
@@ -77,7 +79,7 @@ export function createNodeVolumes(options: NodeVolumesOptions): NodeVolumes {
     if (entry.mounted) return undefined;
     if (await mustAttach(client, claim.source) && !await attached(name)) return { reason: WAITING, message: '' };
     try {
-      const located = await locate(claim, client, drivers);
+      const located = await locate(claim, client, drivers, options.iscsiFault);
       if (located) await stage(pod, claim, entry, located);
       entry.mounted = true;
       return undefined;
