@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { readCredentials } from '../../bootstrap/credentials.ts';
 import { createFacts } from '../../bootstrap/facts.ts';
 import { followSteps } from '../../bootstrap/follow.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
+import { gitopsOf, openRepository } from '../../gitops/repository.ts';
 import { REKEYED } from '../../gitops/secrets/ages.ts';
+import { catchUp, pushToFlux, requireBranch } from '../../gitops/secrets/own-branch.ts';
 import { commitOwn, pushOwn } from '../../gitops/secrets/own-git.ts';
 import { rekeyAll } from '../../gitops/secrets/rekey.ts';
 import { setSecret } from '../../gitops/secrets/set.ts';
@@ -71,10 +74,21 @@ export async function finish(session: Session, homelab: Homelab, message: string
   const commit = await commitOwn(session.host, homelab.root, message, paths);
   if (commit !== undefined) session.view.say(`Committed as ${commit.slice(0, 8)}${push ? '' : '; `git push` brings it to Flux'}.`);
   if (!push) return;
-  await pushOwn(session.host, homelab.root);
-  session.view.say('Pushed.');
   const clusters = homelab.clusters.filter((cluster) => cluster.gitops && paths.some((path) => readersOf(homelab, path).includes(cluster)));
+  const [first] = clusters;
+  if (first) await pushForFlux(session, homelab, first);
+  else await pushOwn(session.host, homelab.root);
+  session.view.say('Pushed.');
   for (const cluster of clusters) await follow(session, cluster);
+}
+
+/** Pushes to the branch that Flux follows, by the inventory's key. Throws `E_SECRETS_BRANCH`, `E_SECRETS_APART`, `E_GIT_…`. */
+async function pushForFlux(session: Session, homelab: Homelab, cluster: Cluster): Promise<void> {
+  const { host } = session;
+  await requireBranch(host, homelab.root, gitopsOf(cluster).branch);
+  const repository = await openRepository(host, cluster, await readCredentials(host, cluster));
+  await catchUp(host, homelab.root, repository);
+  await pushToFlux(host, homelab.root, repository);
 }
 
 /** Waits until the cluster's Flux has applied what was pushed. */
