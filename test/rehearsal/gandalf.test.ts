@@ -65,7 +65,7 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   assert.equal(nodes.trim().split('\n').filter((line) => /^gandalf-\S+\s+Ready\s/.test(line)).length, 4);
   const flux = await ask('flux', 'get', 'all');
   assert.match(flux, /gitrepository\/flux-system/);
-  assert.match(flux, /helmrelease\/synology-csi\s.*\bTrue\b/);
+  assert.match(await ask('flux', '-n', 'synology-csi', 'get', 'helmreleases'), /synology-csi\s.*\bTrue\b/);
   assert.match(started.output(), /Charts whose objects the lab made in place of the internet: synology-csi [\d.]+\.\n/);
   assert.equal([...flux.matchAll(/kustomization\/\S+\s.*\bTrue\b/g)].length, 6);
   assert.equal((await ask('etcdctl', 'member', 'list')).trim().split('\n').length, 1);
