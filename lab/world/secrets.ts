@@ -8,22 +8,28 @@ import { recipientsIn, sopsDecrypt, sopsEncrypt } from '../../lib/sops.ts';
 
 /**
  * Puts the SOPS files of a copied homelab repository under the rehearsal's own keys: each is opened with the owner's identity
- * (from the host's environment) and encrypted anew for `recipients`, with its own `encrypted_regex`. The plain text touches no
- * disk. Throws `E_LAB_SECRETS` with every file that can't be opened. Gives the names of the files.
+ * (from the host's environment) and encrypted anew, with its own `encrypted_regex`, for who could open it, `keys` saying which
+ * recipient stands for which. The plain text touches no disk. The keys that cluster.yaml files and .sops.yaml name are put in the
+ * place of the real ones, too. Throws `E_LAB_SECRETS` with every file that can't be opened. Gives the names of the files.
  */
-export async function takeOverSecrets(host: Host, folder: string, recipients: readonly string[]): Promise<readonly string[]> {
+export async function takeOverSecrets(host: Host, folder: string, keys: ReadonlyMap<string, string>): Promise<readonly string[]> {
   const taken: string[] = [];
   const faults: FirstlightError[] = [];
   for (const name of await readdir(folder, { recursive: true })) {
     if (!/\.ya?ml$/.test(name)) continue;
     const path = join(folder, name);
     const text = await readFile(path, 'utf8');
-    if (recipientsIn(text) === undefined) continue;
+    const readers = recipientsIn(text);
+    if (readers === undefined) {
+      const named = /(^|\/)(cluster|\.sops)\.yaml$/.test(name) ? [...keys].reduce((made, [real, own]) => made.replaceAll(real, own), text) : text;
+      if (named !== text) await writeWhole(path, named);
+      continue;
+    }
     try {
       const plain = await sopsDecrypt(host, path);
       host.mask.add(plain);
       const regex: unknown = (parse(text) as { sops?: { encrypted_regex?: unknown } }).sops?.encrypted_regex;
-      await writeWhole(path, await sopsEncrypt(host, { plain, path, recipients, ...(typeof regex === 'string' ? { encryptedRegex: regex } : {}) }));
+      await writeWhole(path, await sopsEncrypt(host, { plain, path, recipients: readers.map((key) => keys.get(key) ?? key), ...(typeof regex === 'string' ? { encryptedRegex: regex } : {}) }));
       taken.push(name);
     } catch (error) {
       if (!(error instanceof FirstlightError) || error.code === 'E_ABORTED') throw error;

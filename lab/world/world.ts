@@ -94,7 +94,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     }));
     const worktree = join(folder, 'homelab');
     const clusterFolder = await copyHomelab(cluster, worktree);
-    await takeOverSecrets(host, worktree, keys.age.map((pair) => pair.recipient));
+    await takeOverSecrets(host, worktree, new Map(cluster.secrets.recipients.map((one, index) => [one.key, keys.age[index]?.recipient ?? one.key])));
     const gitPath = '/homelab.git';
     await rewriteInventory(clusterFolder, cluster, plan, {
       factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',

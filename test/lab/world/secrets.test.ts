@@ -10,7 +10,7 @@ import { testHost } from '../../support/host.ts';
 
 const secret = 'apiVersion: v1\nkind: Secret\nmetadata:\n    name: mail\nstringData:\n    password: canary-password-1\n';
 
-test('an owner’s encrypted files are put under the rehearsal’s keys, the rest of the repository stays', async () => {
+test('an owner’s encrypted files are put under the rehearsal’s keys, each for who could open it, the rest of the repository stays', async () => {
   const maker = testHost();
   const [owner, cluster, lab, other] = await Promise.all(['owner', 'cluster', 'lab', 'other'].map((name) => ageKey(maker, name)));
   const host = testHost({ SOPS_AGE_KEY_FILE: owner!.file });
@@ -19,10 +19,12 @@ test('an owner’s encrypted files are put under the rehearsal’s keys, the res
   const path = join(folder, 'apps', 'mail.sops.yaml');
   writeFileSync(path, await sopsEncrypt(host, { plain: secret, path, recipients: [owner!.recipient, cluster!.recipient], encryptedRegex: '^(data|stringData)$' }));
   writeFileSync(join(folder, 'apps', 'plain.yaml'), 'a: 1\n---\nb: 2\n');
-  assert.deepEqual(await takeOverSecrets(host, folder, [lab!.recipient, other!.recipient]), [join('apps', 'mail.sops.yaml')]);
+  writeFileSync(join(folder, 'cluster.yaml'), `key: ${owner!.recipient} # mine\n`);
+  assert.deepEqual(await takeOverSecrets(host, folder, new Map([[owner!.recipient, lab!.recipient], [cluster!.recipient, other!.recipient]])), [join('apps', 'mail.sops.yaml')]);
   assert.deepEqual(await recipientsOf(path), [lab!.recipient, other!.recipient]);
   assert.equal((parse(readFileSync(path, 'utf8')) as { kind: string }).kind, 'Secret');
   assert.ok(!readFileSync(path, 'utf8').includes('canary-password-1'));
+  assert.equal(readFileSync(join(folder, 'cluster.yaml'), 'utf8'), `key: ${lab!.recipient} # mine\n`);
   host.environment['SOPS_AGE_KEY_FILE'] = lab!.file;
   assert.deepEqual(parse(await sopsDecrypt(host, path)), parse(secret));
   assert.equal(readFileSync(join(folder, 'apps', 'plain.yaml'), 'utf8'), 'a: 1\n---\nb: 2\n');
@@ -36,7 +38,7 @@ test('files that nobody here can open are all named, and nothing is changed', as
   const host = testHost({ SOPS_AGE_KEY_FILE: stranger!.file });
   const files = ['one.yaml', 'two.yaml'];
   for (const name of files) writeFileSync(join(host.scratch, name), await sopsEncrypt(maker, { plain: secret, path: name, recipients: [owner!.recipient, cluster!.recipient] }));
-  await assert.rejects(takeOverSecrets(host, host.scratch, [owner!.recipient, stranger!.recipient]), (error: Error & { code?: string; problems?: { where: { file?: string } }[] }) => {
+  await assert.rejects(takeOverSecrets(host, host.scratch, new Map([[owner!.recipient, stranger!.recipient]])), (error: Error & { code?: string; problems?: { where: { file?: string } }[] }) => {
     assert.equal(error.code, 'E_LAB_SECRETS');
     assert.deepEqual(error.problems?.map((each) => each.where.file).toSorted(), files);
     return true;
