@@ -113,7 +113,15 @@ export type Gitops = {
   /** Folder in the repository for this cluster, `clusters/gandalf`. */
   readonly path: string;
   readonly hostKey: string;
+  /** The git host's REST API, for a host that is not github.com or gitlab.com. */
+  readonly host?: GitHost;
 };
+
+/** A git host with a REST API: which product's, and its base address without a slash at the end (`https://git.example.com/api/v1`). */
+export type GitHost = { readonly kind: GitHostKind; readonly api: string };
+
+/** The products whose REST API firstlight speaks; Forgejo's is Gitea's. */
+export type GitHostKind = 'github' | 'gitlab' | 'gitea';
 
 /** The Azure Key Vault that External Secrets reads as a service principal, whose secret is in the encrypted credentials. URLs have no path. */
 export type Vault = {

@@ -21,6 +21,19 @@ export function gitUrl(text: string): Complaint | undefined {
   return hostName(host);
 }
 
+/** Where well-known git hosts publish the SSH host keys of theirs. */
+export const PUBLISHED_HOST_KEYS = {
+  'github.com': 'https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/githubs-ssh-key-fingerprints',
+  'gitlab.com': 'https://docs.gitlab.com/user/gitlab_com/#ssh-known_hosts-entries',
+} as const;
+
+/** Base address of a git host's REST API. A password in it is refused without being repeated. */
+export function gitApi(text: string): Complaint | undefined {
+  if (/^\w+:\/\/[^/]*@/.test(text)) return { code: 'E_INVENTORY_SECRET_IN_FILE', message: 'the URL holds a user or a password', hint: 'Take it out and change it; a token is given to `firstlight git-key` by the environment or typed in.' };
+  const good = /^https:\/\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9]\d{0,4})?(\/[\w.~-]+)*\/?$/.test(text) && !text.split('/').includes('..');
+  return good ? undefined : { code: 'E_INVENTORY_GIT_API', message: `"${text}" is not the https address of an API`, hint: 'Write it like https://git.example.com/api/v1 (Gitea), /api/v4 (GitLab) or /api/v3 (GitHub); over plain http a token could be read by others.' };
+}
+
 /** The folder for this cluster inside the GitOps repository. */
 export function gitopsPath(text: string): Complaint | undefined {
   const code = 'E_INVENTORY_GITOPS_PATH';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import * as format from './formats.ts';
-import { branchName, gitopsPath, gitUrl } from './formats-git.ts';
+import { branchName, gitApi, gitopsPath, gitUrl, PUBLISHED_HOST_KEYS } from './formats-git.ts';
 import { readerUrl } from './formats-reader.ts';
 import { ageRecipient, cardDevice } from './formats-secret.ts';
 import { clientId, httpsOrigin, manifestPath, secretKey, tenant, vaultSecretName } from './formats-vault.ts';
@@ -104,7 +104,11 @@ const gitops = z.strictObject({
   url: text('The repository that Flux reads.', gitUrl, ['ssh://git@192.168.77.6:22/homelab.git']),
   branch: text('Its branch; main unless told.', branchName).optional(),
   path: text('The cluster\'s folder in it; clusters/<name> unless told.', gitopsPath).optional(),
-  hostKey: text('The git host\'s public key: type and key as in known_hosts.', format.hostKeyLine),
+  hostKey: text(`The git host's public key: type and key as in known_hosts. Published for github.com at ${PUBLISHED_HOST_KEYS['github.com']}, for gitlab.com at ${PUBLISHED_HOST_KEYS['gitlab.com']}.`, format.hostKeyLine),
+  host: z.strictObject({
+    kind: z.enum(['github', 'gitlab', 'gitea']).meta({ description: 'Whose API it has; gitea for Forgejo too.' }),
+    api: text('The API\'s address; unless told https://, the host of url, and /api/v3 for github, /api/v4 for gitlab, /api/v1 for gitea.', gitApi, ['https://git.example.com/api/v1']).optional(),
+  }).meta({ description: 'The git host\'s REST API, by which `firstlight git-key --install` gives the deploy key access; known for github.com and gitlab.com.' }).optional(),
 });
 
 const storedSecret = z.strictObject({

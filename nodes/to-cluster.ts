@@ -7,6 +7,9 @@ import type { ClusterFile } from './schema.ts';
 /** Where principals of Azure's public cloud log in. */
 const AUTHORITY = 'https://login.microsoftonline.com';
 
+/** Where the API of a self-hosted git host is, below its address. */
+const API_VERSIONS = { github: 'v3', gitlab: 'v4', gitea: 'v1' } as const;
+
 /** The public image factory. */
 const FACTORY = 'https://factory.talos.dev';
 
@@ -87,7 +90,11 @@ function nas(given: NonNullable<ClusterFile['nas']>, folder: string): Nas {
 }
 
 function gitops(given: NonNullable<ClusterFile['gitops']>, cluster: string): Gitops {
-  return { url: given.url, branch: given.branch ?? 'main', path: given.path ?? `clusters/${cluster}`, hostKey: given.hostKey };
+  const { host } = given;
+  return {
+    url: given.url, branch: given.branch ?? 'main', path: given.path ?? `clusters/${cluster}`, hostKey: given.hostKey,
+    ...(host === undefined ? {} : { host: { kind: host.kind, api: (host.api ?? `https://${new URL(given.url).hostname}/api/${API_VERSIONS[host.kind]}`).replace(/\/$/, '') } }),
+  };
 }
 
 function vault(given: NonNullable<ClusterFile['vault']>, folder: string): Vault {

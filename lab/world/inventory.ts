@@ -51,6 +51,7 @@ export async function rewriteInventory(folder: string, cluster: Cluster, plan: A
   if (cluster.gitops) {
     const { hostname, port, username } = new URL(cluster.gitops.url);
     Object.assign(file['gitops'] as Plain, { url: `ssh://${username || 'git'}@${plan.host(hostname)}:${plan.port(Number(port || 22))}${to.gitPath}`, hostKey: to.gitHostKey });
+    delete (file['gitops'] as Plain)['host'];
   }
   to.recipients.forEach((key, index) => Object.assign(file.secrets.recipients[index]!, { key }));
   await writeWhole(path, stringify(file));

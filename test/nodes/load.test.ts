@@ -124,3 +124,19 @@ test('the committed JSON Schema is what the schema says', () => {
   const committed = JSON.parse(readFileSync(join(ROOT, 'nodes/cluster.schema.json'), 'utf8')) as unknown;
   assert.deepEqual(committed, clusterJsonSchema(), 'run: node scripts/dev/schema.ts');
 });
+
+test('a git host of one’s own has its API below its name unless told, and who forgot its key learns where public hosts publish theirs', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'firstlight-test-'));
+  const text = readFileSync(join(INVENTORIES, 'valid/git-host.yaml'), 'utf8');
+  const load = async (name: string, changed: string) => {
+    writeFileSync(join(folder, name), changed);
+    return loadCluster(join(folder, name));
+  };
+  assert.deepEqual((await load('a.yaml', text)).gitops?.host, { kind: 'gitea', api: 'https://git.example.com/gitea/api/v1' });
+  assert.deepEqual((await load('b.yaml', text.replace(/host: \{.*/, 'host: { kind: gitlab }'))).gitops?.host, { kind: 'gitlab', api: 'https://git.example.com/api/v4' });
+  writeFileSync(join(folder, 'c.yaml'), text.replace(/ {2}hostKey: .*\n/, ''));
+  const [missing] = await mistakes(join(folder, 'c.yaml'));
+  assert.equal(missing?.code, 'E_INVENTORY_MISSING');
+  assert.match(missing?.hint ?? '', /docs\.github\.com\/.*fingerprints.*docs\.gitlab\.com/);
+  rmSync(folder, { recursive: true });
+});
