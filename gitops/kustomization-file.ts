@@ -1,4 +1,4 @@
-import { parseDocument, YAMLSeq } from 'yaml';
+import { isScalar, parseDocument, YAMLSeq } from 'yaml';
 import { problem } from '../lib/errors.ts';
 
 /** Whether a kustomization.yaml lists a resource. Throws `E_GIT_LAYOUT` where it can't be read. */
@@ -13,6 +13,15 @@ export function withResource(text: string, resource: string, path: string): stri
   const document = read(text, path);
   if (!(document.get('resources') instanceof YAMLSeq)) document.set('resources', document.createNode([]));
   document.addIn(['resources'], resource);
+  return document.toString();
+}
+
+/** The kustomization.yaml with one resource less, comments and order kept. Throws `E_GIT_LAYOUT`. */
+export function withoutResource(text: string, resource: string, path: string): string {
+  if (!listsResource(text, resource, path)) return text;
+  const document = read(text, path);
+  const listed = document.get('resources');
+  if (listed instanceof YAMLSeq) listed.items = listed.items.filter((item) => (isScalar(item) ? item.value : item) !== resource);
   return document.toString();
 }
 

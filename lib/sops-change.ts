@@ -18,6 +18,12 @@ export async function sopsSet(host: Pick<Host, 'run' | 'scratch'>, path: string,
   return onCopy(host, path, (copy) => ['--config', '/dev/null', 'set', '--idempotent', '--value-stdin', ...TYPES, copy, index], JSON.stringify(value));
 }
 
+/** Takes one value out of an encrypted YAML file, `keys` being the way to it. Gives false where it was not there. Throws `E_SOPS_…`. */
+export async function sopsUnset(host: Pick<Host, 'run' | 'scratch'>, path: string, keys: readonly string[]): Promise<boolean> {
+  const index = keys.map((key) => `[${JSON.stringify(key)}]`).join('');
+  return onCopy(host, path, (copy) => ['--config', '/dev/null', 'unset', '--idempotent', ...TYPES, copy, index]);
+}
+
 /**
  * Encrypts a file anew, under a new data key, for other recipients: `add` are taken in, `remove` put out. The file is replaced as
  * a whole. An identity of one of its present recipients must be at hand. Throws `E_RECIPIENTS` where fewer than two would stay, `E_SOPS_…`.

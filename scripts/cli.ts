@@ -59,6 +59,12 @@ command('set <path> <key>', 'set one value, from a pipe or asked for: encrypted,
   async () => (await import('./commands/secrets-change.ts')).setSecretValue, secrets)
   .option('--namespace <name>', 'of a new Secret, where its folder’s kustomization.yaml names none')
   .option('--push', 'push the commit, and wait until Flux has applied it');
+command('move <path> <key>', 'bring one value from its file into the vault, or back, and cluster.yaml with it; committed', 'firstlight secrets move apps/gandalf/podinfo-token.sops.yaml token --to vault --push',
+  async () => (await import('./commands/secrets-move.ts')).moveSecret, secrets)
+  .option('--to <store>', 'vault or sops')
+  .option('--name <name>', 'its name in the vault, where cluster.yaml gives it none yet')
+  .option('--replace', 'also where the vault has another value under that name: it becomes an older version')
+  .option('--push', 'push the commit, and wait until Flux has applied it');
 command('edit <path>', 'change a file in your editor, decrypted only in memory; committed', 'firstlight secrets edit apps/gandalf/podinfo-token.sops.yaml',
   async () => (await import('./commands/secrets-change.ts')).editSecret, secrets)
   .option('--push', 'push the commit, and wait until Flux has applied it');

@@ -11,14 +11,20 @@ export async function ownGit(host: Pick<Host, 'run' | 'mask'>, root: string, arg
   throw problem('E_SECRETS_GIT', `git ${args[0] ?? ''} in ${root} failed: ${words}`, 'Mend what git names; what was encrypted lies in the work tree and stays. Then run the same command again.');
 }
 
-/** Commits these files of the work tree and nothing else that is staged; gives the commit, or undefined where they hold nothing new. */
+/** Commits these files of the work tree, removed ones too, and nothing else that is staged; gives the commit, or undefined where they hold nothing new. */
 export async function commitOwn(host: Pick<Host, 'run' | 'mask'>, root: string, message: string, paths: readonly string[]): Promise<string | undefined> {
   if (paths.length === 0) return undefined;
-  await ownGit(host, root, ['add', '--', ...paths]);
-  const { stdout } = await ownGit(host, root, ['status', '--porcelain', '--', ...paths]);
-  if (stdout.trim() === '') return undefined;
-  await ownGit(host, root, ['commit', '--quiet', '--only', '--message', message, '--', ...paths]);
+  // A file whose removal is staged already is no longer known to `add`, but still to `commit`.
+  const known = names((await ownGit(host, root, ['ls-files', '-z', '--cached', '--others', '--', ...paths])).stdout);
+  if (known.length > 0) await ownGit(host, root, ['add', '--', ...known]);
+  const changed = names((await ownGit(host, root, ['diff', '--cached', '--name-only', '--no-renames', '--relative', '-z', '--', ...paths])).stdout);
+  if (changed.length === 0) return undefined;
+  await ownGit(host, root, ['commit', '--quiet', '--only', '--message', message, '--', ...changed]);
   return (await ownGit(host, root, ['rev-parse', 'HEAD'])).stdout.trim();
+}
+
+function names(text: string): string[] {
+  return [...new Set(text.split('\0').filter((name) => name !== ''))];
 }
 
 /** Pushes the current branch to where it follows. Throws `E_SECRETS_GIT`. */
