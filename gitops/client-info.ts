@@ -4,11 +4,10 @@ import type { Cluster, Nas } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
 
 /**
- * Where the CSI credentials lie in the repository, and what they are in the cluster. The chart synology-csi reads that key of
- * the Secret that its value `clientInfoSecret.name` names (christian-schlichtherle/synology-csi-chart: templates/node/daemonset.yaml).
+ * What the CSI credentials are in the cluster, and their file in the repository. The chart synology-csi reads that key of the
+ * Secret that its value `clientInfoSecret.name` names (christian-schlichtherle/synology-csi-chart: templates/node/daemonset.yaml).
  */
 export const CSI = {
-  folder: 'infrastructure/controllers/synology-csi',
   file: 'client-info.sops.yaml',
   namespace: 'synology-csi',
   secret: 'client-info-secret',

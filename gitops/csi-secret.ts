@@ -2,6 +2,7 @@ import type { Host } from '../lib/host.ts';
 import type { Cluster } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
 import { CSI, csiSecret } from './client-info.ts';
+import { csiFolder } from './csi-folder.ts';
 import { ensureDelivery, observeDelivery, type Delivery } from './delivery.ts';
 import type { Observation } from './observation.ts';
 import type { Repository } from './repository.ts';
@@ -9,10 +10,10 @@ import type { Repository } from './repository.ts';
 /**
  * Looks whether the repository holds the CSI credentials as they are now: decrypted with the cluster's own identity (so
  * that Flux can read them too), for exactly the inventory's recipients, and listed in the folder's kustomization.yaml.
- * Throws `E_GIT_LAYOUT` where the repository has no such folder.
+ * The folder is the cluster's own (`csiFolder`). Throws `E_GIT_LAYOUT` where the repository has none, or clusters would share it.
  */
 export async function observeCsiSecret(host: Host, cluster: Cluster, credentials: Credentials, repository: Repository): Promise<Observation> {
-  return observeDelivery(host, cluster, credentials, repository, delivery(host, cluster, credentials));
+  return observeDelivery(host, cluster, credentials, repository, await delivery(host, cluster, credentials, repository));
 }
 
 /**
@@ -20,13 +21,13 @@ export async function observeCsiSecret(host: Host, cluster: Cluster, credentials
  * and whether there was a commit. Throws what `commitFiles`, `sopsEncrypt` and `clientInfo` throw.
  */
 export async function ensureCsiSecret(host: Host, cluster: Cluster, credentials: Credentials, repository: Repository): Promise<{ readonly repository: Repository; readonly committed: boolean }> {
-  return ensureDelivery(host, cluster, credentials, repository, delivery(host, cluster, credentials));
+  return ensureDelivery(host, cluster, credentials, repository, await delivery(host, cluster, credentials, repository));
 }
 
-function delivery(host: Host, cluster: Cluster, credentials: Credentials): Delivery {
+async function delivery(host: Host, cluster: Cluster, credentials: Credentials, repository: Repository): Promise<Delivery> {
   if (credentials.nasPassword) host.mask.add(credentials.nasPassword);
   return {
-    folder: CSI.folder, secrets: { [CSI.file]: csiSecret(cluster, credentials) }, manifests: {},
+    folder: await csiFolder(cluster, repository), secrets: { [CSI.file]: csiSecret(cluster, credentials) }, manifests: {},
     message: `Deliver the NAS credentials of ${cluster.name} to the CSI driver`,
   };
 }

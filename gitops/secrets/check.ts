@@ -1,7 +1,7 @@
 import { problem, type FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import { git } from '../git.ts';
-import { recipientsFor, secretFiles, type Homelab, type SecretFile } from './homelab.ts';
+import { recipientsFor, secretFiles, sharedFault, type Homelab, type SecretFile } from './homelab.ts';
 import { secretContent } from './manifest.ts';
 
 /** Where git remembers up to which commit the history was looked through: a ref of our own, never pushed. */
@@ -9,7 +9,7 @@ export const CHECKED_REF = 'refs/firstlight/secrets-checked';
 
 /**
  * Every fault of the work tree's secrets: plain ones (`E_SECRETS_PLAIN`), values left plain in an encrypted file
- * (`E_SECRETS_HALF`), wrong recipients (`E_SECRETS_RECIPIENTS`). Reads only, decrypts nothing.
+ * (`E_SECRETS_HALF`), wrong recipients (`E_SECRETS_RECIPIENTS`), one cluster's where all read (`E_SECRETS_SHARED`). Reads only, decrypts nothing.
  */
 export async function workTreeFaults(host: Host, homelab: Homelab): Promise<FirstlightError[]> {
   return (await secretFiles(host, homelab)).flatMap((file) => fileFaults(homelab, file));
@@ -75,6 +75,8 @@ function fileFaults(homelab: Homelab, file: SecretFile): FirstlightError[] {
   if (content.plainKeys.length > 0) {
     faults.push(problem('E_SECRETS_HALF', `${path} has the marks of sops, but ${content.plainKeys.join(', ')} can be read by anybody`, 'Encrypt it anew: `firstlight secrets edit`.', { where: { file: path } }));
   }
+  const shared = sharedFault(homelab, path);
+  if (shared) return [...faults, shared];
   const wanted = recipientsFor(homelab, path);
   const missing = wanted.filter((one) => !content.recipients.includes(one.key)).map((one) => `${one.name} can't open it`);
   const extra = content.recipients.filter((key) => !wanted.some((one) => one.key === key)).map((key) => `${key.slice(0, 12)}… can, and is no recipient`);

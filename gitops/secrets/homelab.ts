@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { problem } from '../../lib/errors.ts';
+import { problem, type FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Cluster, Recipient } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
+import { SHARED_ACCOUNT, SHARED_ACCOUNT_HINT } from '../csi-folder.ts';
 import { git } from '../git.ts';
 import { secretContent, type SecretContent } from './manifest.ts';
 
@@ -52,6 +53,12 @@ export function readersOf(homelab: Homelab, path: string): readonly Cluster[] {
   const segments = path.split('/');
   const own = homelab.clusters.filter((cluster) => segments.some((segment) => segment === cluster.name || segment === basename(cluster.folder)));
   return own.length > 0 ? own : homelab.clusters;
+}
+
+/** Why one cluster's own secret lies where every cluster reads (`E_SECRETS_SHARED`): nobody can say for whom it is to be encrypted there. */
+export function sharedFault(homelab: Homelab, path: string): FirstlightError | undefined {
+  if (path !== SHARED_ACCOUNT || homelab.clusters.length < 2) return undefined;
+  return problem('E_SECRETS_SHARED', `${path} is the NAS account of one cluster, and ${homelab.clusters.map((cluster) => cluster.name).join(' and ')} apply it`, SHARED_ACCOUNT_HINT, { where: { file: path } });
 }
 
 /** For whom a file has to be encrypted: the recipients of all clusters that read it, each once. */

@@ -1,16 +1,22 @@
 import { join } from 'node:path';
 import type { Host } from '../../lib/host.ts';
 import { sopsRekey } from '../../lib/sops-change.ts';
-import { recipientsFor, secretFiles, type Homelab } from './homelab.ts';
+import { recipientsFor, secretFiles, sharedFault, type Homelab } from './homelab.ts';
 
 /**
  * Encrypts every file whose recipients are not the inventory's anew, under a new data key, and gives their paths; the others are
  * not touched. May be cut off and run again: each file is replaced as a whole. Nothing is committed. `instead` maps a recipient of
- * the inventory to the one that takes its place. Throws `E_SOPS_KEY` where no identity at hand opens a file, `E_SOPS_…`.
+ * the inventory to the one that takes its place. Throws `E_SOPS_KEY` where no identity at hand opens a file, `E_SOPS_…`,
+ * and before anything is touched `E_SECRETS_SHARED`.
  */
 export async function rekeyAll(host: Host, homelab: Homelab, instead: ReadonlyMap<string, string> = new Map()): Promise<string[]> {
   const changed: string[] = [];
-  for (const { path, content } of await secretFiles(host, homelab)) {
+  const files = await secretFiles(host, homelab);
+  for (const { path } of files) {
+    const shared = sharedFault(homelab, path);
+    if (shared) throw shared;
+  }
+  for (const { path, content } of files) {
     if (content.kind !== 'encrypted') continue;
     const wanted = recipientsFor(homelab, path).map((one) => instead.get(one.key) ?? one.key);
     const add = wanted.filter((key) => !content.recipients.includes(key));

@@ -33,7 +33,7 @@ const LEFT_OUT = /^\.sops\.yaml$|(^|\/)(runs|backups)\/|\.sops\.ya?ml$|\/firstli
 
 /**
  * The files of a new cluster's homelab, as the bundled one has them (in the structure of the Flux guide), under the cluster's own
- * name. What clusters share (infrastructure, apps/base, components) is the same for each.
+ * name. What clusters share (infrastructure/controllers and configs, apps/base, components) says nothing of one of them.
  */
 export async function skeletonFiles(template: string, answers: Answers): Promise<NewFile[]> {
   const entries = await readdir(template, { recursive: true, withFileTypes: true });
@@ -43,7 +43,7 @@ export async function skeletonFiles(template: string, answers: Answers): Promise
     if (LEFT_OUT.test(path)) continue;
     const shared = !path.split('/').includes(TEMPLATE.name) && path !== 'README.md';
     const text = await readFile(join(template, path), 'utf8');
-    files.push({ path: path.replaceAll(`/${TEMPLATE.name}/`, `/${answers.name}/`), text: shared ? addressed(text, answers) : renamed(text, answers) });
+    files.push({ path: path.replaceAll(`/${TEMPLATE.name}/`, `/${answers.name}/`), text: shared ? text : renamed(text, answers) });
   }
   return files;
 }
@@ -60,11 +60,7 @@ function renamed(text: string, answers: Answers): string {
   const keyed = (['cluster', 'owner', 'offline'] as const).reduce((made, role) => made.replaceAll(recipients[role], answers.recipients[role]), text);
   const linked = answers.url === undefined ? keyed : keyed.replaceAll(TEMPLATE.url, answers.url);
   const octet = Number(answers.prefix.split('.')[2]).toString(16).padStart(2, '0');
-  return addressed(linked, answers)
+  return linked.replaceAll(`${TEMPLATE.prefix}.`, `${answers.prefix}.`)
     .replaceAll(TEMPLATE.mac, answers.prefix === TEMPLATE.prefix ? TEMPLATE.mac : `dc:a6:32:${octet}`)
     .replaceAll(TEMPLATE.name, answers.name).replaceAll('Gandalf', answers.name[0]?.toUpperCase() + answers.name.slice(1));
-}
-
-function addressed(text: string, answers: Answers): string {
-  return text.replaceAll(`${TEMPLATE.prefix}.`, `${answers.prefix}.`);
 }

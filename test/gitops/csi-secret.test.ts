@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { parse } from 'yaml';
 import { ensureCsiSecret, observeCsiSecret } from '../../gitops/csi-secret.ts';
 import { listsResource, withResource } from '../../gitops/kustomization-file.ts';
 import { commitFiles, openRepository } from '../../gitops/repository.ts';
+import { opensAlone } from '../../gitops/secrets/opening.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
 import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
 
-const FILE = 'infrastructure/controllers/synology-csi/client-info.sops.yaml';
+const FILE = 'infrastructure/secrets/gandalf/client-info.sops.yaml';
 let world: GitWorld;
 before(async () => { world = await startGitWorld('127.31.7.3'); });
 after(async () => { await world.close(); });
@@ -60,6 +62,26 @@ test('a file in the clear, altered, or locked to others is seen as such and repl
     await ensure();
     assert.equal((await observe()).state, 'done');
   }
+});
+
+test('two clusters in one repository: each has its own account, and neither’s `up` undoes or opens the other’s', async () => {
+  const keys = await Promise.all([generateX25519Identity(), generateX25519Identity()]);
+  const recipients = await Promise.all(keys.map(identityToRecipient));
+  const dev = { ...world.cluster, name: 'dev', folder: join(world.cluster.repository, 'machines/dev'), secrets: { recipients: [
+    { name: 'dev', role: 'cluster' as const, key: recipients[0]! }, { name: 'laptop', role: 'owner' as const, key: recipients[1]! }] } };
+  const its = { ...world.credentials, clusterIdentity: keys[0]!, nasPassword: 'canary-dev-password-1' };
+  await commitFiles(world.host, await open(), 'A second cluster', [
+    { path: 'machines/dev/cluster.yaml', content: 'name: dev\n' },
+    { path: 'infrastructure/secrets/dev/kustomization.yaml', content: 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: []\n' },
+  ]);
+  await ensure();
+  assert.equal((await ensure(its, dev)).committed, true);
+  const { folder } = await open();
+  assert.deepEqual([(await observe()).state, (await observe(its, dev)).state], ['done', 'done']);
+  assert.equal((await ensure()).committed, false);
+  const opens = (name: string, identity: string) => opensAlone(world.host, join(folder, `infrastructure/secrets/${name}/client-info.sops.yaml`), identity);
+  const own = world.credentials.clusterIdentity;
+  assert.deepEqual([await opens('gandalf', own), await opens('dev', keys[0]!), await opens('gandalf', keys[0]!), await opens('dev', own)], [true, true, false, false]);
 });
 
 test('a repository of another layout is told what it lacks', async () => {

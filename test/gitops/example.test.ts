@@ -12,7 +12,7 @@ type Kustomization = {
   readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string; readonly namespace: string };
   readonly spec: {
     readonly path: string; readonly prune: boolean; readonly wait: boolean; readonly interval: string; readonly timeout: string; readonly retryInterval: string;
-    readonly dependsOn?: readonly { readonly name: string }[]; readonly decryption: unknown; readonly sourceRef: unknown;
+    readonly components?: readonly string[]; readonly dependsOn?: readonly { readonly name: string }[]; readonly decryption: unknown; readonly sourceRef: unknown;
   };
 };
 
@@ -58,7 +58,7 @@ test('the cluster’s Kustomizations are the chain of the Flux guide, each able 
       prune: true, wait: true, interval: '1h', timeout: '5m', retryInterval: '2m',
       decryption: { provider: 'sops', secretRef: { name: 'sops-age' } }, sourceRef: { kind: 'GitRepository', name: 'flux-system' },
     });
-    assert.ok(files.includes(normalize(join(spec.path, 'kustomization.yaml'))), spec.path);
+    for (const folder of ['', ...spec.components ?? []]) assert.ok(files.includes(normalize(join(spec.path, folder, 'kustomization.yaml'))), folder || spec.path);
   }
 });
 

@@ -59,6 +59,16 @@ test('a cluster’s files are for its own recipients, shared ones for all; wrong
   assert.deepEqual(await rekeyAll(own.host, homelab), []);
 });
 
+test('one cluster’s NAS account where all clusters read is told, and never encrypted for them all', async () => {
+  const path = 'infrastructure/controllers/synology-csi/client-info.sops.yaml';
+  const recipients = ['gandalf', 'laptop'].map((name) => own.keys[name]?.recipient ?? '');
+  own.write(path, await sopsEncrypt(own.host, { plain: PLAIN, path, recipients, encryptedRegex: '^(data|stringData)$' }));
+  const [fault] = await workTreeFaults(own.host, await own.open());
+  assert.equal(fault?.code, 'E_SECRETS_SHARED');
+  assert.match(fault?.hint ?? '', /git mv/);
+  await assert.rejects(rekeyAll(own.host, await own.open()), { code: 'E_SECRETS_SHARED' });
+});
+
 test('what is staged is judged as it is staged, not as it lies in the work tree', async () => {
   const homelab = await own.open();
   own.write('apps/base/token.yaml', PLAIN);
