@@ -8,6 +8,7 @@ import { FirstlightError } from '../../lib/errors.ts';
 import { parseGpt } from '../../lib/gpt.ts';
 import type { Question } from '../../lib/host.ts';
 import { encodeStamp, STAMP_KEY } from '../../talos/stamp.ts';
+import { until } from '../support/processes.ts';
 import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
 
 // One world, and one trouble after another on the road through it: each `up` must end with one coded error that names node
@@ -120,6 +121,23 @@ test('with every trouble mended, up goes on to the end; once more, it has nothin
   assert.deepEqual(again.result.steps.filter((end) => end.end !== 'already').map((end) => end.step.id), []);
   assert.deepEqual(written(), before);
   assert.equal(await readFile(first.facts.lockFile, 'utf8'), lock);
+});
+
+test('the power of the board with the volume is cut: its session is gone at once; back, it finds its own canary', async () => {
+  const { world } = rehearsal;
+  const nas = world.nas!;
+  const [first, ...others] = world.mounts;
+  assert.ok(first?.finding.kind === 'written' && others.length === 0 && first.claim === 'gitea/gitea');
+  const { board } = world.places.find(({ node }) => node === first.node)!;
+  assert.deepEqual(nas.sessions().map(({ initiator }) => initiator), [first.initiator]);
+  await board.powerOff();
+  await until('the session is gone', 5_000, () => nas.sessions().length === 0);
+  await board.powerOn();
+  await until('the claim is mounted again', 60_000, () => world.mounts.length === 2);
+  const again = world.mounts[1]!;
+  assert.deepEqual([again.node, again.initiator], [first.node, first.initiator]);
+  assert.deepEqual(again.finding, { kind: 'read back', before: first.finding.now, now: { ...first.finding.now, count: 2 } });
+  assert.deepEqual(nas.corruptions(), []);
 });
 
 /** Puts a card into a board as one does: power off, card, power on. */
