@@ -1,25 +1,26 @@
 import { problem, type FirstlightError } from '../lib/errors.ts';
 import type { Gitops } from '../nodes/cluster.ts';
+import { publishedHostKeys } from './hosts/repository.ts';
 import { remoteName } from './remote.ts';
 
 /** One way in which git over SSH fails, known by what OpenSSH or git says of it with LC_ALL=C. */
-type Failure = { readonly says: RegExp; readonly code: string; readonly what: (gitops: Gitops, text: string) => string; readonly hint: string };
+type Failure = { readonly says: RegExp; readonly code: string; readonly what: (gitops: Gitops, text: string) => string; readonly hint: string | ((gitops: Gitops) => string) };
 
 const FAILURES: readonly Failure[] = [
   {
     says: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no hostkey alg|no matching host key type/i,
     code: 'E_GIT_HOST_KEY',
     what: (gitops) => `the git host ${remoteName(gitops)} shows another key than gitops.hostKey in cluster.yaml`,
-    hint: 'Nothing was sent. Find out why it changed; only then write the key that `ssh-keyscan` prints into gitops.hostKey.',
+    hint: hostKeyHint,
   },
   {
     says: /Permission denied \(|Too many authentication failures/,
     code: 'E_GIT_AUTH',
     what: (gitops) => `the git host ${remoteName(gitops)} refuses the git key`,
-    hint: 'Give the public half of gitKey write access to the repository, or put the right key into the credentials with `sops edit`.',
+    hint: 'Give the public half of gitKey write access to the repository: `firstlight git-key` shows it and where, `--install` does it on GitHub, GitLab and Gitea.',
   },
   {
-    says: /pre-receive hook declined|\[remote rejected\]|protected branch|deny updating|hook declined|insufficient permission|key you are authenticating with has been marked as read only/i,
+    says: /pre-receive hook declined|\[remote rejected\]|protected branch|deny updating|hook declined|insufficient permission|does not have write access|key you are authenticating with has been marked as read only/i,
     code: 'E_GIT_PUSH_REFUSED',
     what: (gitops, text) => `the git host ${remoteName(gitops)} refuses the push to ${gitops.branch}: ${remoteWords(text)}`,
     hint: 'Let this key push to the branch (branch protection, read-only deploy key, hook), then run again. Nothing was changed there.',
@@ -48,8 +49,15 @@ const FAILURES: readonly Failure[] = [
 export function gitProblem(gitops: Gitops, stderr: string, hide: (text: string) => string): FirstlightError {
   const text = hide(stderr);
   const failure = FAILURES.find((each) => each.says.test(text));
-  if (failure) return problem(failure.code, failure.what(gitops, text), failure.hint);
+  if (failure) return problem(failure.code, failure.what(gitops, text), typeof failure.hint === 'string' ? failure.hint : failure.hint(gitops));
   return problem('E_GIT', `git failed: ${lastLine(text)}`, 'Git’s own words are above; mend what it names and run again.');
+}
+
+/** What to do where the git host shows another SSH key than the pinned one: with where it publishes its own, if that is known. */
+export function hostKeyHint(gitops: Pick<Gitops, 'url' | 'host'>): string {
+  const published = publishedHostKeys(gitops);
+  const where = published === undefined ? 'the key that `ssh-keyscan` prints' : `the key that is published at ${published}`;
+  return `Nothing was sent. Find out why it changed; only then write ${where} into gitops.hostKey.`;
 }
 
 /** Whether a push failed only because somebody else pushed in between. */

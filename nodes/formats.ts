@@ -54,7 +54,7 @@ export const hostKeyFingerprint = matches(/^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgko
 
 /** A line of known_hosts without the host: type and key, which must agree. */
 export function hostKeyLine(text: string): Complaint | undefined {
-  const hint = 'Print it with: ssh-keyscan HOST ; write the two words after the host: ssh-ed25519 AAAA…. github.com and gitlab.com publish theirs in their documentation.';
+  const hint = 'Print it with: ssh-keyscan HOST ; write the two words after the host: ssh-ed25519 AAAA… ; github.com and gitlab.com publish theirs in their documentation.';
   const [type = '', key = '', ...rest] = text.split(' ');
   const blob = Buffer.from(key, 'base64');
   const good = rest.length === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(key) && blob.length > 4 + type.length

@@ -38,6 +38,9 @@ command('status [cluster]', 'what is true now', 'firstlight status gandalf --jso
   async () => (await import('./commands/status.ts')).statusCommand);
 command('flash [cluster] [node...]', 'only the cards of the named nodes: written, read back, stamped; boards are left alone', 'firstlight flash gandalf gandalf-w-2',
   async () => (await import('./commands/flash.ts')).flashCommand);
+command('git-key [cluster]', 'the public half of the key with which Flux reaches git, and where it goes', 'GITHUB_TOKEN=… firstlight git-key gandalf --install',
+  async () => (await import('./commands/git-key.ts')).gitKeyCommand)
+  .option('--install', 'give it write access by the API of GitHub, GitLab or Gitea; the token comes from GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN, or is asked for');
 const card = program.command('card').description('what is on a card');
 command('inspect <device>', 'what a card is: blank, foreign, or whose Talos card with which image; only reads', 'firstlight card inspect /dev/sdb',
   async () => (await import('./commands/card.ts')).inspectCommand, card)
