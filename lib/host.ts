@@ -28,8 +28,12 @@ export type Command = {
   readonly accept?: readonly number[] | 'any';
   /** Stops the program besides the host's own signal. */
   readonly signal?: AbortSignal;
+  /** Milliseconds it may take to end once it was told to, before it is killed; 2,000 unless told. */
+  readonly graceMs?: number;
   /** Each line of standard error as it comes, for progress. */
   readonly onStderrLine?: (line: string) => void;
+  /** The same of standard output. */
+  readonly onStdoutLine?: (line: string) => void;
 };
 
 /** What a program answered. Text is UTF-8, whole, without the last newline stripped. */

@@ -36,16 +36,17 @@ export function createRunner(setup: RunnerSetup): (command: Command) => Promise<
       stripFinalNewline: false,
       timeout: command.timeoutMs ?? 60_000,
       cancelSignal: command.signal ? eitherSignal(setup.signal, command.signal) : setup.signal,
-      forceKillAfterDelay: 2_000,
+      forceKillAfterDelay: command.graceMs ?? 2_000,
       maxBuffer: 64 * 1024 * 1024,
       stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
       ...(command.stdin === undefined ? {} : { input: command.stdin }),
       ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     };
     const child = execa('/bin/sh', ['-c', KEEPER, 'keeper', file, ...command.args], options);
-    if (command.onStderrLine) void followLines(child.stderr, command.onStderrLine);
+    const followed = Promise.allSettled([followLines(child.stderr, command.onStderrLine), followLines(child.stdout, command.onStdoutLine)]);
     child.nodeChildProcess.once('exit', () => endGroup(child.pid));
     const done = await child;
+    await followed;
     const stdout = String(done.stdout ?? '');
     const stderr = String(done.stderr ?? '');
     if (done.isCanceled) throw problem('E_ABORTED', `${name} was stopped`, 'Run the same command again: it continues where it was.');
@@ -90,8 +91,8 @@ function lastLines(text: string): string {
   return text.trim().split('\n').slice(-6).map((line) => line.trim()).join(' | ').slice(-1200);
 }
 
-async function followLines(stream: NodeJS.ReadableStream | null | undefined, each: (line: string) => void): Promise<void> {
-  if (!stream) return;
+async function followLines(stream: NodeJS.ReadableStream | null | undefined, each: ((line: string) => void) | undefined): Promise<void> {
+  if (!stream || !each) return;
   let rest = '';
   for await (const chunk of stream) {
     const lines = (rest + String(chunk)).split('\n');

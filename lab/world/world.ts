@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -19,6 +18,7 @@ import { startSwitch, type LabSwitch } from '../switch.ts';
 import { planAddresses, type AddressPlan } from './addresses.ts';
 import { rewriteInventory } from './inventory.ts';
 import { makeKeys, type WorldKeys } from './keys.ts';
+import { holdNetwork } from './network.ts';
 import { createParts, etcdSettings } from './parts.ts';
 import { copyHomelab, publish } from './repository.ts';
 import { takeOverSecrets } from './secrets.ts';
@@ -64,7 +64,6 @@ const FACTORY_PORT = 8480;
 /** Makes the world of an inventory. What was started before a failure is stopped again. */
 export async function createWorld(options: WorldOptions): Promise<World> {
   const { cluster, folder, host } = options;
-  const plan = planAddresses(cluster, randomInt(0x10000));
   const closers: (() => Promise<void>)[] = [];
   const opened = async <T extends { close(): Promise<void> }>(thing: Promise<T>): Promise<T> => {
     const made = await thing;
@@ -73,6 +72,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   };
   const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
   try {
+    const plan = planAddresses(cluster, (await opened(holdNetwork())).seed);
     const keys = await makeKeys(cluster.secrets.recipients, host.mask);
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const { parts, etcds, mounts } = createParts(options.programs);

@@ -1,11 +1,10 @@
 import type { RunEvent } from '../../lib/host.ts';
-import type { Step } from '../../bootstrap/step.ts';
 import { toolLines } from './tools.ts';
-import { duration, progressText, type View } from './view.ts';
+import { duration, progressText, type Line, type View } from './view.ts';
 
 /** One line per happening, for pipes and logs; progress at most every two seconds per place. `now` is milliseconds. */
 export function plainView(write: (text: string) => void, now: () => number): View {
-  const titles = new Map<string, Step>();
+  const titles = new Map<string, Line>();
   const shown = new Map<string, number>();
   const started = now();
   const line = (mark: string, text: string): void => write(`${duration(now() - started).padStart(11)}  ${mark} ${text}\n`);

@@ -1,11 +1,10 @@
 import { Listr, ListrLogger, ProcessOutput, type ListrTask } from 'listr2';
 import type { RunEvent } from '../../lib/host.ts';
-import type { Step } from '../../bootstrap/step.ts';
 import { toolLines } from './tools.ts';
-import { duration, progressText, type View } from './view.ts';
+import { duration, progressText, type Line, type View } from './view.ts';
 
 type Shown = {
-  readonly step: Step;
+  readonly step: Line;
   note: string;
   state: 'waiting' | 'running' | 'done' | 'failed';
   /** Ends the drawn task: as done, as failed, or set aside while a question is asked. */

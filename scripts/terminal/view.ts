@@ -1,10 +1,13 @@
 import type { RunEvent } from '../../lib/host.ts';
 import type { Step } from '../../bootstrap/step.ts';
 
+/** What is shown of a step: a line of the list. */
+export type Line = Pick<Step, 'id' | 'title' | 'node' | 'needs'>;
+
 /** What a person (or a pipe) sees of a run. Views only show: the runner owns order and abort. */
 export type View = {
   /** The steps about to be walked, in the order to show them. */
-  begin(steps: readonly Step[]): void;
+  begin(steps: readonly Line[]): void;
   handle(event: RunEvent): void;
   /** A line of the story outside any step. */
   say(line: string): void;

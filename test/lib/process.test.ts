@@ -23,6 +23,15 @@ test('a failing program is told by name and its last words, never by its argv or
   host.remove();
 });
 
+test('lines are told as they come, the last one too, before the program is said to have ended', async () => {
+  const host = testHost();
+  const lines: string[] = [];
+  const path = program(host, 'echo one; echo "two err" >&2; printf three');
+  const { stdout } = await host.run({ program: path, args: [], onStdoutLine: (line) => lines.push(line), onStderrLine: (line) => lines.push(line) });
+  assert.deepEqual([lines.toSorted(), stdout], [['one', 'three', 'two err'], 'one\nthree']);
+  host.remove();
+});
+
 test('input goes in by stdin, output comes back whole, other exit codes can be accepted', async () => {
   const host = testHost();
   const path = program(host, 'cat; printf "x=%s" "$X"; exit 2');
