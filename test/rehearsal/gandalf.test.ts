@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -86,6 +86,10 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   const users = luns.flatMap(({ targets }) => targets.flatMap(({ sessions }) => sessions.map((session) => session.node)));
   assert.match(users.join(), /^gandalf-w-\d$/);
 
+  assert.match(started.output(), /Volumes +[\d.]+ m?s .* gandalf-data is bound to gitea\/gitea, 20Gi/);
+  const mounted = /gitea\/gitea mounted on (gandalf-w-\d) from iqn\.2000-01\.com\.synology:gandalf-data, LUN 1: .*canary 1 of gitea\/gitea written by (gandalf-w-\d) and read back/.exec(started.output());
+  assert.ok(mounted && mounted[1] === mounted[2] && mounted[1] === users.join(), started.output());
+
   const seen = argv.stop();
   const secrets = await secretsOf(join(temporary, readdirSync(temporary)[0]!), settings);
   assert.ok(secrets.length > 15, `only ${secrets.length} secrets to look for`);
@@ -94,6 +98,7 @@ test('rehearse --keep --again: up, nothing to do the second time, the real progr
   for (const [where, text] of [['argv', seen.join('\n')], ['output', started.output()], ...journals.map((name) => ['journal', readFileSync(join(temporary, name), 'utf8')])]) {
     for (const value of secrets) assert.ok(!text!.includes(value), `a secret is seen in ${where}`);
   }
+  assert.deepEqual(filesWith(await nasSecretsOf(join(temporary, readdirSync(temporary)[0]!), settings)), [], 'the NAS password or a CHAP secret lies in a file in the clear');
   started.child.kill('SIGINT');
   const [code] = await once(started.child, 'exit');
   assert.equal(code, 0);
@@ -121,6 +126,27 @@ test('Ctrl+C in the middle ends with 130 and leaves nothing', async () => {
   assert.equal(code, 130, started.output());
   await nothingLeft();
 });
+
+/** What is secret of the NAS: its password and the CHAP secrets, each as it is and as Kubernetes writes it. */
+async function nasSecretsOf(world: string, settings: Record<string, string>): Promise<string[]> {
+  const run = createRunner({ programs: toolPrograms(), environment: { ...settings, SOPS_AGE_KEY_FILE: join(world, 'home', 'keys.txt') }, signal: new AbortController().signal, mask: createMask() });
+  const { stdout } = await run({ program: 'sops', args: ['decrypt', join(world, 'homelab', 'machines', 'gandalf', 'credentials.sops.yaml')] });
+  const { nasPassword, chap, mutualChap = {} } = parse(stdout) as { nasPassword: string; chap: Record<string, string>; mutualChap?: Record<string, string> };
+  const values = [nasPassword, ...Object.values(chap), ...Object.values(mutualChap)];
+  assert.ok(values.length >= 2 && values.every((value) => value.length > 11));
+  return values.flatMap((value) => [value, Buffer.from(value).toString('base64')]);
+}
+
+/** The files of the rehearsal, and etcd's among them, that hold one of the texts; cards and LUNs are left out. */
+function filesWith(texts: readonly string[]): string[] {
+  const files = [temporary, runtime].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)))
+    .filter((path) => !path.endsWith('.img') && statSync(path, { throwIfNoEntry: false })?.isFile());
+  assert.ok(files.some((path) => path.endsWith('.wal')) && files.some((path) => path.endsWith('gandalf-data-chap.sops.yaml') || path.includes('.git/objects')));
+  return files.filter((path) => {
+    const content = readFileSync(path);
+    return texts.some((text) => content.includes(text));
+  });
+}
 
 /** Every secret of a rehearsal's world, read with its own keys: identities, passwords, CHAP, and all of the Talos bundle. */
 async function secretsOf(world: string, settings: Record<string, string>): Promise<string[]> {
