@@ -19,7 +19,7 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
   const control = startNode(material, { name: 'cp-1', address: ADDRESS, role: 'control plane', folder: host.scratch }, { leaseMs: 500 });
   const worker = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch }, { leaseMs: 500 });
   t.after(() => Promise.all([control.end('kill'), worker.end('kill')]));
-  const cp = await startControlPlane(material, host, { kind: 'new' }, 'cp', 2_000);
+  const cp = await startControlPlane(material, host, { kind: 'new' }, { nodeGraceMs: 2_000 });
   t.after(() => cp.stop());
   await eventually(cp.host, 'two nodes are registered', async () => control.registered() && worker.registered());
   await eventually(cp.host, 'no node has the not-ready taint', async () => !(await cp.kubectl('get', 'nodes', '-o', 'yaml')).includes('not-ready'));
@@ -45,7 +45,7 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
 test('secrets are encrypted at rest, data outlives a power cut, and a snapshot brings it back', async (t) => {
   const material = await selfMadeMaterial('cp-1', '127.61.2.11');
   const host = testHost();
-  const first = await startControlPlane(material, host, { kind: 'new' });
+  const first = await startControlPlane(material, host, { kind: 'new' }, { controllers: false });
   t.after(() => first.stop());
   await first.kubectl('create', 'secret', 'generic', 'ring', '--from-literal=one=my-precious');
   const stored = Buffer.from(await first.etcd.get('/registry/secrets/default/ring') ?? []).toString('latin1');
@@ -53,7 +53,7 @@ test('secrets are encrypted at rest, data outlives a power cut, and a snapshot b
   assert.ok(!stored.includes('my-precious'));
   await first.cutPower();
 
-  const second = await startControlPlane(material, host, { kind: 'restart' });
+  const second = await startControlPlane(material, host, { kind: 'restart' }, { controllers: false });
   t.after(() => second.cutPower());
   assert.equal(await second.kubectl('get', 'secret', 'ring', '-o', 'jsonpath={.data.one}'), Buffer.from('my-precious').toString('base64'));
   const pieces: Uint8Array[] = [];
@@ -74,7 +74,7 @@ test('secrets are encrypted at rest, data outlives a power cut, and a snapshot b
 
   const file = join(host.scratch, 'db.snapshot');
   writeFileSync(file, snapshot);
-  const third = await startControlPlane(material, host, { kind: 'recover', snapshot: file, skipHashCheck: false }, 'recovered');
+  const third = await startControlPlane(material, host, { kind: 'recover', snapshot: file, skipHashCheck: false }, { folder: 'recovered', controllers: false });
   t.after(() => third.cutPower());
   assert.equal(await third.kubectl('get', 'secret', 'ring', '-o', 'jsonpath={.data.one}'), Buffer.from('my-precious').toString('base64'));
   const [recovered] = await third.etcd.members();

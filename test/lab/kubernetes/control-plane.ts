@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ApiServer } from '../../../lab/kubernetes/api-server.ts';
+import { startApiServer, type ApiServer } from '../../../lab/kubernetes/api-server.ts';
 import { startControlPlane as startPlane } from '../../../lab/kubernetes/control-plane.ts';
 import { startEtcd, type Etcd, type EtcdStart } from '../../../lab/kubernetes/etcd.ts';
 import { adminKubeconfig } from '../../../lab/kubernetes/kubeconfig.ts';
@@ -21,13 +21,17 @@ export type TestControlPlane = {
   stop(): Promise<void>;
 };
 
-/** Starts etcd, the API server and its controllers, and waits until the first two are ready. `folder` names the data below the host's scratch. */
-export async function startControlPlane(material: ControlPlaneMaterial, host: TestHost, initial: EtcdStart, folder = 'cp', nodeGraceMs?: number): Promise<TestControlPlane> {
+/** `nodeGraceMs` is the controllers'; without controllers the API server runs alone. `folder` names the data below the host's scratch. */
+export type TestControlPlaneOptions = { readonly folder?: string; readonly nodeGraceMs?: number; readonly controllers?: boolean };
+
+/** Starts etcd, the API server and its controllers, and waits until the first two are ready. */
+export async function startControlPlane(material: ControlPlaneMaterial, host: TestHost, initial: EtcdStart, options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
+  const { folder = 'cp', nodeGraceMs, controllers = true } = options;
   const base = join(host.scratch, folder);
   mkdirSync(base, { recursive: true });
   const programs = toolPrograms();
   const etcd = await startEtcd({ material, dataFolder: join(base, 'data'), folder: join(base, 'etcd'), programs, initial });
-  const api = await startPlane({ material, etcd, folder: join(base, 'api'), programs, ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }) });
+  const api = await (controllers ? startPlane : startApiServer)({ material, etcd, folder: join(base, 'api'), programs, ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }) });
   const cutPower = async (): Promise<void> => { await Promise.all([etcd.kill(), api.kill()]); };
   try {
     await api.ready;

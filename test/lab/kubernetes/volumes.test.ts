@@ -60,7 +60,7 @@ test('a pod’s claim is a real session of its node with CHAP; its canary is rea
     initiator: initiatorOf(name), leaseMs: 500, onMount: (mount) => mounts.push(mount),
   })]));
   t.after(() => Promise.all([...kubelets.values()].map((kubelet) => kubelet.end('kill'))));
-  const cp = await startControlPlane(material, host, { kind: 'new' }, 'cp', 2_000);
+  const cp = await startControlPlane(material, host, { kind: 'new' }, { nodeGraceMs: 2_000 });
   t.after(() => cp.stop());
   const apply = async (yaml: string): Promise<string> => {
     const file = join(host.scratch, 'apply.yaml');
@@ -90,8 +90,9 @@ test('a pod’s claim is a real session of its node with CHAP; its canary is rea
   await eventually(host, 'the NAS sees the session gone', async () => initiators().length === 0);
   await eventually(host, 'a second pod is held back', () => cp.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}'), /Multi-Attach error for volume "gandalf-data"/);
   assert.equal(mounts.length, 1);
-  // Deleting the Node object would not do: Kubernetes then waits six minutes before it takes the volume for free.
+  // Neither deleting the Node object nor the pod would do: Kubernetes then waits six minutes before it takes the volume for free.
   await cp.kubectl('taint', 'node', first.node, 'node.kubernetes.io/out-of-service=nodeshutdown:NoExecute');
+  await cp.kubectl('delete', 'pods', '--field-selector', `spec.nodeName=${first.node}`, '--force', '--grace-period=0', '--wait=false');
   await cp.kubectl('rollout', 'status', 'deployment/shire', '--timeout=60s');
   const second = mounts.at(-1)!;
   assert.ok(second.node !== first.node && second.finding.kind === 'read back');
