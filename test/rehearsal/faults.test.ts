@@ -16,6 +16,7 @@ import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
 
 const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
 let rehearsal: Rehearsal;
+let kubeconfig: string;
 
 before(async () => { rehearsal = await openRehearsal(gandalf); });
 after(async () => { await rehearsal.close(); });
@@ -115,6 +116,7 @@ test('with every trouble mended, up goes on to the end; once more, it has nothin
   const done = first.result.steps.filter((end) => end.end === 'done').map((end) => end.step.id);
   for (const id of ['bundle', 'credentials', 'cards', 'etcd', 'storage']) assert.ok(!done.includes(id), `${id} was done before`);
   assert.ok(done.includes('flux'));
+  kubeconfig = first.facts.kubeconfig;
   const before = written();
   const lock = await readFile(first.facts.lockFile, 'utf8');
   const again = await rehearsal.up();
@@ -138,6 +140,20 @@ test('the power of the board with the volume is cut: its session is gone at once
   assert.deepEqual([again.node, again.initiator], [first.node, first.initiator]);
   assert.deepEqual(again.finding, { kind: 'read back', before: first.finding.now, now: { ...first.finding.now, count: 2 } });
   assert.deepEqual(nas.corruptions(), []);
+});
+
+test('the board of kustomize-controller dies: it runs on another board, and Flux reconciles on', async () => {
+  const { world, host } = rehearsal;
+  const kubectl = async (...args: string[]): Promise<string> => (await host.run({ program: 'kubectl', args: ['--kubeconfig', kubeconfig, '-n', 'flux-system', ...args] })).stdout;
+  const nodeOf = () => kubectl('get', 'pods', '-l', 'app=kustomize-controller', '-o', 'jsonpath={.items[*].spec.nodeName}');
+  const node = await nodeOf();
+  await kubectl('cordon', node);
+  await world.places.find((place) => place.node === node)!.board.powerOff();
+  // What Kubernetes does by itself after the 50 s until the node is NotReady and the 300 s until its pods are evicted.
+  await kubectl('delete', 'pods', '--field-selector', `spec.nodeName=${node}`, '--force', '--grace-period=0', '--wait=false');
+  for (const name of ['source-controller', 'kustomize-controller']) await kubectl('rollout', 'status', `deployment/${name}`, '--timeout=60s');
+  assert.notEqual(await nodeOf(), node);
+  await host.run({ program: 'flux', args: ['--kubeconfig', kubeconfig, 'reconcile', 'kustomization', 'flux-system', '--with-source', '--timeout=60s'] });
 });
 
 /** Puts a card into a board as one does: power off, card, power on. */
