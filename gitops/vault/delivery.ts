@@ -9,7 +9,7 @@ import { done, needed, type Observation } from '../observation.ts';
 import type { Repository } from '../repository.ts';
 import { secretContent } from '../secrets/manifest.ts';
 import { inVault } from './look.ts';
-import { clusterSecretStore, externalPath, externalSecret, principalSecret, sopsPath, STORE, vaultFolder } from './manifests.ts';
+import { bySecret, clusterSecretStore, externalPath, externalSecret, keysIn, principalSecret, sopsPath, STORE, vaultFolder } from './manifests.ts';
 
 /**
  * Looks whether the repository holds what External Secrets needs: the ClusterSecretStore and the encrypted Secret with the service
@@ -32,18 +32,13 @@ export async function ensureVaultManifests(host: Host, cluster: Cluster, vault: 
 
 function deliveries(host: Host, cluster: Cluster, vault: Vault, credentials: Credentials): Delivery[] {
   if (credentials.vaultClientSecret) host.mask.add(credentials.vaultClientSecret);
-  const byFolder = new Map<string, StoredSecret[]>();
-  for (const secret of inVault(vault)) {
-    const folder = posix.dirname(secret.path);
-    byFolder.set(folder, [...byFolder.get(folder) ?? [], secret]);
-  }
   return [
     {
       folder: vaultFolder(cluster), secrets: { [STORE.credentials]: principalSecret(vault, credentials) }, manifests: { [STORE.file]: clusterSecretStore(vault) },
       message: `Let External Secrets of ${cluster.name} read the vault`,
     },
-    ...[...byFolder].map(([folder, secrets]): Delivery => ({
-      folder, secrets: {}, manifests: Object.fromEntries(secrets.map((secret) => [posix.basename(externalPath(secret)), externalSecret(secret)])),
+    ...bySecret(vault).map(([first, secrets]): Delivery => ({
+      folder: posix.dirname(first.path), secrets: {}, manifests: { [posix.basename(externalPath(first))]: externalSecret(first, secrets) },
       message: `Take ${secrets.map((secret) => `${secret.secret}.${secret.key}`).join(', ')} from the vault`,
     })),
   ];
@@ -54,7 +49,7 @@ async function refuseOtherStores(vault: Vault, root: string): Promise<void> {
   const faults: FirstlightError[] = [];
   for (const secret of vault.secrets) {
     const sealed = await isSealed(root, secret);
-    const external = await readIfThere(join(root, externalPath(secret))) !== undefined;
+    const external = keysIn(await readIfThere(join(root, externalPath(secret)))).some(({ key }) => key === secret.key);
     const move = `firstlight secrets move ${sopsPath(secret)} ${secret.key} --to ${secret.store}`;
     const fault = (message: string): void => {
       faults.push(problem('E_VAULT_STORE', message, `Bring it where the inventory says and push: \`${move}\`; or mend \`store\` in cluster.yaml.`, { where: { file: sealed ? sopsPath(secret) : externalPath(secret) } }));

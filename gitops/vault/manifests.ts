@@ -1,3 +1,5 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
 import type { Cluster, StoredSecret, Vault } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
 import { problem } from '../../lib/errors.ts';
@@ -52,31 +54,63 @@ export function principalSecret(vault: Vault, credentials: Pick<Credentials, 'va
   };
 }
 
+/** A key of a Secret and its name in the vault. */
+export type VaultKey = Pick<StoredSecret, 'key' | 'name'>;
+
 /**
- * The ExternalSecret that brings one value of the vault to its key of a Kubernetes Secret. One for each key, which leaves the Secret's
- * other keys alone and does not own it (CreateOrMerge, from v2.8 on): so a key goes to the vault and back while the Secret stays.
+ * The ExternalSecret that brings values of the vault to their keys of one Kubernetes Secret. It leaves the Secret's other keys alone and
+ * does not own it (CreateOrMerge, from v2.8 on), so that a key goes to the vault and back while the Secret stays. One for all keys of a
+ * Secret: of two, only the first would bring its keys back at once where the Secret is lost.
  */
-export function externalSecret(secret: StoredSecret): object {
+export function externalSecret({ secret, namespace }: Pick<StoredSecret, 'secret' | 'namespace'>, keys: readonly VaultKey[]): object {
+  const sorted = [...keys].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     apiVersion: API, kind: 'ExternalSecret',
-    metadata: { name: externalName(secret), namespace: secret.namespace },
+    metadata: { name: externalName(secret, sorted), namespace },
     spec: {
       refreshInterval: REFRESH,
       secretStoreRef: { kind: 'ClusterSecretStore', name: STORE.name },
-      target: { name: secret.secret, creationPolicy: 'CreateOrMerge' },
-      data: [{ secretKey: secret.key, remoteRef: { key: secret.name } }],
+      target: { name: secret, creationPolicy: 'CreateOrMerge' },
+      data: sorted.map(({ key, name }) => ({ secretKey: key, remoteRef: { key: name } })),
     },
   };
 }
 
-/** Name of the ExternalSecret: the Secret's and the key's, in the letters that Kubernetes allows. */
-export function externalName({ secret, key }: Pick<StoredSecret, 'secret' | 'key'>): string {
-  return `${secret}-${key}`.toLowerCase().replace(/[^a-z0-9.-]/g, '-').replace(/[^a-z0-9]+$/, '');
+/**
+ * The name holds the keys, so that one with other keys is another ExternalSecret: External Secrets takes a key out of the Secret when
+ * its ExternalSecret no longer has it, after Flux may have put it there from SOPS; of one that is gone it takes nothing.
+ */
+export function externalName(secret: string, keys: readonly VaultKey[]): string {
+  const words = [secret, ...keys.map(({ key }) => key).sort()].join('-').toLowerCase();
+  return words.replace(/[^a-z0-9.-]/g, '-').slice(0, 253).replace(/[^a-z0-9]+$/, '');
 }
 
-/** Path of the ExternalSecret's manifest from the repository's root: beside the SOPS file whose key it takes the place of. */
-export function externalPath({ path, key }: Pick<StoredSecret, 'path' | 'key'>): string {
-  return `${path}.${key}.external.yaml`;
+/** The inventory's secrets that are kept in the vault, those of one manifest together. */
+export function bySecret(vault: Vault): readonly (readonly [StoredSecret, readonly StoredSecret[]])[] {
+  const kept = vault.secrets.filter((secret) => secret.store === 'vault');
+  const paths = [...new Set(kept.map((secret) => secret.path))];
+  return paths.map((path) => kept.filter((secret) => secret.path === path)).map((secrets) => [secrets[0]!, secrets]);
+}
+
+/** The keys that an ExternalSecret's text brings from the vault; none where it is no such thing. */
+export function keysIn(text: string | undefined): readonly VaultKey[] {
+  const parsed = External.safeParse(text === undefined ? undefined : parseQuietly(text));
+  return parsed.success ? parsed.data.spec.data.map(({ secretKey, remoteRef }) => ({ key: secretKey, name: remoteRef.key })) : [];
+}
+
+const External = z.looseObject({ kind: z.literal('ExternalSecret'), spec: z.looseObject({ data: z.array(z.looseObject({ secretKey: z.string(), remoteRef: z.looseObject({ key: z.string() }) })) }) });
+
+function parseQuietly(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Path of the ExternalSecret's manifest from the repository's root: beside the SOPS file whose keys it takes the place of. */
+export function externalPath({ path }: Pick<StoredSecret, 'path'>): string {
+  return `${path}.external.yaml`;
 }
 
 /** Path of the file that holds the value while it is under SOPS. */

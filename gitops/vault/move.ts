@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import { FirstlightError, problem } from '../../lib/errors.ts';
 import { readIfThere, writeWhole } from '../../lib/files.ts';
 import type { Host } from '../../lib/host.ts';
@@ -8,11 +8,12 @@ import { sopsUnset } from '../../lib/sops-change.ts';
 import { sopsDecrypt } from '../../lib/sops.ts';
 import type { Cluster, StoredSecret, Vault } from '../../nodes/cluster.ts';
 import { withoutResource, withResource } from '../kustomization-file.ts';
+import { withFields } from '../manifest-file.ts';
 import { readersOf, type Homelab } from '../secrets/homelab.ts';
 import { setSecret } from '../secrets/set.ts';
 import type { VaultClient } from './client.ts';
 import { declareStore } from './declare.ts';
-import { externalPath, externalSecret, sopsPath } from './manifests.ts';
+import { externalPath, externalSecret, keysIn } from './manifests.ts';
 
 /** What is to be moved: the SOPS file from the repository's root and its key. `name` is the new name in the vault; `replace` allows a new version of another value there. */
 export type Move = { readonly path: string; readonly key: string; readonly name?: string; readonly replace?: boolean };
@@ -45,7 +46,8 @@ export async function moveToVault(host: Host, homelab: Homelab, readers: readonl
   const sealed = await readSealed(host, homelab.root, move);
   const secret = await declaredAs(homelab, readers, stem, move, sealed, 'vault');
   const external = join(homelab.root, externalPath(secret));
-  if (sealed.value === undefined && await readIfThere(external) === undefined) {
+  const before = await readIfThere(external);
+  if (sealed.value === undefined && !has(before, move.key)) {
     throw problem('E_SECRETS_KEY', `${move.path} holds no key ${move.key}`, 'Name a file and a key as `firstlight secrets list` shows them; what is lost here is in the repository’s history.', { where: { file: move.path } });
   }
   for (const { vault, client } of readers) {
@@ -53,7 +55,8 @@ export async function moveToVault(host: Host, homelab: Homelab, readers: readonl
     else await deliver(vault, client, secret.name, sealed.value, move.replace === true);
   }
   const paths = new Set<string>([externalPath(secret), move.path]);
-  await writeWhole(external, `${stringify(externalSecret(secret), { lineWidth: 0 })}`);
+  const keys = [...keysIn(before).filter(({ key }) => key !== secret.key), secret];
+  await writeWhole(external, withFields(before, externalSecret(secret, keys), externalPath(secret)));
   await changeList(homelab.root, dirname(move.path), (list, at) => withResource(list, basename(external), at), paths);
   for (const { cluster } of readers) paths.add(await declareStore(homelab.root, cluster, secret));
   if (sealed.last) {
@@ -76,7 +79,8 @@ export async function moveToSops(host: Host, homelab: Homelab, readers: readonly
   const secret = await declaredAs(homelab, readers, stem, move, sealed, 'sops');
   const external = join(homelab.root, externalPath(secret));
   const paths = new Set<string>([externalPath(secret), move.path]);
-  if (await readIfThere(external) !== undefined) {
+  const before = await readIfThere(external);
+  if (has(before, move.key)) {
     const values = new Set<string>();
     for (const { client } of readers) values.add((await client.read(secret.name)).value);
     const [value = '', other] = [...values];
@@ -88,9 +92,18 @@ export async function moveToSops(host: Host, homelab: Homelab, readers: readonly
     throw problem('E_SECRETS_KEY', `${move.key} of ${move.path} is in neither store`, 'What is lost here is in the repository’s history.', { where: { file: move.path } });
   }
   for (const { cluster } of readers) paths.add(await declareStore(homelab.root, cluster, secret));
-  await changeList(homelab.root, dirname(move.path), (list, at) => withoutResource(list, basename(external), at), paths);
-  await rm(external, { force: true });
+  const keys = keysIn(before).filter(({ key }) => key !== secret.key);
+  if (before !== undefined && keys.length > 0) {
+    await writeWhole(external, withFields(before, externalSecret(secret, keys), externalPath(secret)));
+  } else {
+    await changeList(homelab.root, dirname(move.path), (list, at) => withoutResource(list, basename(external), at), paths);
+    await rm(external, { force: true });
+  }
   return { paths: [...paths], secret };
+}
+
+function has(external: string | undefined, key: string): boolean {
+  return keysIn(external).some((each) => each.key === key);
 }
 
 /** Puts the value there unless it is there, and reads it back. */

@@ -1,10 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Host } from '../../lib/host.ts';
 import type { Vault } from '../../nodes/cluster.ts';
-import { condition, getObjects, kubectl, secretValue } from '../kubectl.ts';
+import { condition, getObjects, kubectl, secretValue, type KubeObject } from '../kubectl.ts';
 import type { VaultClient } from './client.ts';
-import { inVault } from './look.ts';
-import { externalName, STORE } from './manifests.ts';
+import { bySecret, externalName, STORE } from './manifests.ts';
 
 const EXTERNAL_SECRETS = 'externalsecrets.external-secrets.io';
 const STORES = 'clustersecretstores.external-secrets.io';
@@ -23,16 +22,19 @@ export async function observeSynced(host: Host, vault: Vault, client: VaultClien
   if (!ready.met) return { synced: [], waiting: [`ClusterSecretStore ${STORE.name}: ${ready.message}`] };
   const synced: string[] = [];
   const waiting: string[] = [];
-  for (const secret of inVault(vault)) {
-    const name = `${secret.namespace}/${secret.secret}.${secret.key}`;
-    const [external] = await getObjects(host, kubeconfig, ['-n', secret.namespace, `${EXTERNAL_SECRETS}/${externalName(secret)}`]);
+  for (const [{ namespace, secret: target }, secrets] of bySecret(vault)) {
+    const external = await findExternal(host, kubeconfig, namespace, externalName(target, secrets));
     const state = external && condition(external);
-    const held = secretValue((await getObjects(host, kubeconfig, ['-n', secret.namespace, `secret/${secret.secret}`]))[0], secret.key);
-    if (!state) waiting.push(`${name}: its ExternalSecret is not in the cluster yet`);
-    else if (!state.met) waiting.push(`${name}: ${state.message}`);
-    else if (held === undefined) waiting.push(`${name}: the Secret does not have it yet`);
-    else if (!timingSafeEqual(digest(held), digest((await client.read(secret.name)).value))) waiting.push(`${name}: the vault has a newer value`);
-    else synced.push(name);
+    const [there] = await getObjects(host, kubeconfig, ['-n', namespace, `secret/${target}`]);
+    for (const { key, name: inVault } of secrets) {
+      const name = `${namespace}/${target}.${key}`;
+      const held = secretValue(there, key);
+      if (!state) waiting.push(`${name}: its ExternalSecret is not in the cluster yet`);
+      else if (!state.met) waiting.push(`${name}: ${state.message}`);
+      else if (held === undefined) waiting.push(`${name}: the Secret does not have it yet`);
+      else if (!timingSafeEqual(digest(held), digest((await client.read(inVault)).value))) waiting.push(`${name}: the vault has a newer value`);
+      else synced.push(name);
+    }
   }
   return { synced, waiting };
 }
@@ -42,11 +44,15 @@ export async function observeSynced(host: Host, vault: Vault, client: VaultClien
  * (external-secrets/external-secrets: pkg/controllers/util, GetResourceVersion). Those that are not there yet need no asking.
  */
 export async function refreshNow(host: Host, vault: Vault, kubeconfig: string): Promise<void> {
-  for (const secret of inVault(vault)) {
-    const [there] = await getObjects(host, kubeconfig, ['-n', secret.namespace, `${EXTERNAL_SECRETS}/${externalName(secret)}`]);
-    if (!there) continue;
-    await kubectl(host, kubeconfig, ['annotate', '-n', secret.namespace, `${EXTERNAL_SECRETS}/${externalName(secret)}`, '--overwrite', '--field-manager=firstlight', `force-sync=${new Date(host.clock.now()).toISOString()}`]);
+  for (const [{ namespace, secret }, secrets] of bySecret(vault)) {
+    const name = externalName(secret, secrets);
+    if (!await findExternal(host, kubeconfig, namespace, name)) continue;
+    await kubectl(host, kubeconfig, ['annotate', '-n', namespace, `${EXTERNAL_SECRETS}/${name}`, '--overwrite', '--field-manager=firstlight', `force-sync=${new Date(host.clock.now()).toISOString()}`]);
   }
+}
+
+async function findExternal(host: Host, kubeconfig: string, namespace: string, name: string): Promise<KubeObject | undefined> {
+  return (await getObjects(host, kubeconfig, ['-n', namespace, `${EXTERNAL_SECRETS}/${name}`]))[0];
 }
 
 function digest(text: string): Buffer {

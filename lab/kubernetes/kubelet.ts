@@ -29,6 +29,8 @@ export type KubeletOptions = {
   readonly leaseMs?: number;
   /** Where git and ssh are found; the usual folders unless told. */
   readonly path?: string;
+  /** PEM of the authorities that containers trust besides the public ones. */
+  readonly authorities?: string;
 };
 
 /** The kubelet stand-in of one board. */
@@ -81,6 +83,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     return { client, volumes, pods: runPods({
       client, signal, endpoint: material.endpoint, caCrt: material.caCrt, folder: options.folder, address: material.address, bootId: identity.bootId,
       programs: options.programs, path: options.path ?? DEFAULT_PATH, volumes, registry, podIp: podAddresses(client, material.nodeName),
+      ...(options.authorities === undefined ? {} : { authorities: options.authorities }),
     }, material.nodeName) };
   };
   const run = async (): Promise<void> => {

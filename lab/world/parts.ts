@@ -9,8 +9,8 @@ import type { BoardParts } from '../pi/types.ts';
  */
 export type WorldParts = { readonly parts: BoardParts; readonly etcds: ReadonlySet<Etcd>; readonly mounts: readonly Mount[] };
 
-/** Makes the parts. `programs` are absolute paths by name. */
-export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
+/** Makes the parts. `programs` are absolute paths by name, `authorities` PEM of those that containers trust besides the public ones. */
+export function createParts(programs: ReadonlyMap<string, string>, authorities?: string): WorldParts {
   const etcds = new Set<Etcd>();
   const mounts: Mount[] = [];
   const base = createBoardParts(programs);
@@ -22,7 +22,7 @@ export function createParts(programs: ReadonlyMap<string, string>): WorldParts {
       void etcd.exited.then(() => etcds.delete(etcd));
       return etcd;
     },
-    startKubelet: (options) => base.startKubelet({ ...options, onMount: (mount) => mounts.push(mount) }),
+    startKubelet: (options) => base.startKubelet({ ...options, ...(authorities === undefined ? {} : { authorities }), onMount: (mount) => mounts.push(mount) }),
   };
   return { parts, etcds, mounts };
 }

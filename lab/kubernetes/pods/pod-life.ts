@@ -23,6 +23,8 @@ export type PodContext = {
   readonly programs: ReadonlyMap<string, string>;
   /** PATH with git and ssh. */
   readonly path: string;
+  /** PEM of the authorities that containers trust besides the public ones. */
+  readonly authorities?: string;
   readonly volumes: PodVolumes;
   readonly registry: DriverRegistry;
   /** The pod's own address, once the node has a range of them. */
@@ -111,6 +113,7 @@ export async function livePod(context: PodContext, handle: PodHandle, runs: Set<
       const start = (args: readonly string[]): ReturnType<NonNullable<ReturnType<typeof programOf>>> => {
         const given: ProgramStart = {
           pod: handle.object, container, node: { client, registry: context.registry }, args, folder, address, programs: context.programs, path: context.path,
+          ...(context.authorities === undefined ? {} : { authorities: context.authorities }),
           access: { endpoint: context.endpoint, caCrt: context.caCrt, tokenFile: token.file, token: () => token.current() },
         };
         return programOf(container.image)!(given);

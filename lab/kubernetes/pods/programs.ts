@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { kubeClient, type KubeClient } from '../client.ts';
 import type { RunningController } from '../controllers.ts';
+import { startExternalSecrets } from '../external-secrets/controller.ts';
 import { startFluxController } from '../flux-controller.ts';
 import type { DriverRegistry } from '../csi/registry.ts';
 import { startAttacher, startProvisioner, startRegistrar } from '../csi/sidecars.ts';
@@ -23,14 +24,16 @@ export type ProgramStart = {
   /** Absolute paths of programs by name, and the PATH with git and ssh. */
   readonly programs: ReadonlyMap<string, string>;
   readonly path: string;
+  /** PEM of the authorities that containers trust besides the public ones: those of the services which the lab plays. */
+  readonly authorities?: string;
 };
 
 /** Starts the program; throws E_NO_PROGRAM where the lab was not given it. */
 export type ProgramOf = (start: ProgramStart) => Promise<RunningController>;
 
 /**
- * What is run for real in place of a container, by the last part of its image's name: Flux's own programs, the stand-in of
- * source-controller, which cannot be built, and those of CSI's sidecars. Every other container only seems to run.
+ * What is run for real in place of a container, by the last part of its image's name: Flux's own programs, the stand-ins
+ * of source-controller and External Secrets, which cannot be built, and those of CSI's sidecars. Every other container only seems to run.
  */
 const PROGRAMS: ReadonlyMap<string, ProgramOf> = new Map<string, ProgramOf>([
   ['kustomize-controller', (start) => startFluxController('kustomize-controller', start)],
@@ -38,6 +41,7 @@ const PROGRAMS: ReadonlyMap<string, ProgramOf> = new Map<string, ProgramOf>([
   ['source-controller', ({ access, folder, address, path }) => startSourceController({
     client: kubeClient({ url: new URL(access.endpoint).origin, ca: access.caCrt, token: access.token }), folder, address, path,
   })],
+  ['external-secrets', startExternalSecrets],
   ['csi-node-driver-registrar', startRegistrar],
   ['csi-attacher', startAttacher],
   ['csi-provisioner', startProvisioner],

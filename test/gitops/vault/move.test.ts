@@ -15,7 +15,7 @@ import { desk, type Desk } from '../secrets/support.ts';
 
 const PATH = 'apps/gandalf/token.sops.yaml';
 const LIST = 'apps/gandalf/kustomization.yaml';
-const EXTERNAL = 'apps/gandalf/token.token.external.yaml';
+const EXTERNAL = 'apps/gandalf/token.external.yaml';
 const NAME = 'gandalf-token-token';
 const VALUE = 'canary-value "with" quotes: 1';
 let vault: VaultWorld;
@@ -72,7 +72,7 @@ test('a value goes into the vault and back, and the inventory’s one line with 
     apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', metadata: { name: 'token-token', namespace: 'podinfo' },
     spec: { refreshInterval: '15m0s', secretStoreRef: { kind: 'ClusterSecretStore', name: 'azure-key-vault' }, target: { name: 'token', creationPolicy: 'CreateOrMerge' }, data: [{ secretKey: 'token', remoteRef: { key: NAME } }] },
   });
-  assert.match(read(LIST), /- deployment.yaml # the app\n {2}- token.token.external.yaml\n$/);
+  assert.match(read(LIST), /- deployment.yaml # the app\n {2}- token.external.yaml\n$/);
   assert.deepEqual(declared(), [{ name: NAME, store: 'vault', path: 'apps/gandalf/token', namespace: 'podinfo', key: 'token' }]);
   const inventory = read('machines/gandalf/cluster.yaml');
   assert.match(inventory, /# the cluster's own\n/);
@@ -93,7 +93,13 @@ test('a key goes alone where its file has others', async () => {
   await setSecret(own.host, await own.open(), { path: PATH, key: 'other', value: 'canary-other' });
   await run(moveToVault);
   assert.deepEqual(await sealed(), { other: 'canary-other' });
-  assert.match(read(LIST), /token.sops.yaml\n {2}- token.token.external.yaml/);
+  await run(moveToVault, { key: 'other' });
+  const external = parse(read(EXTERNAL)) as { metadata: { name: string }; spec: { data: unknown } };
+  assert.deepEqual([await sealed(), external.metadata.name, external.spec.data], [undefined, 'token-other-token', [
+    { secretKey: 'other', remoteRef: { key: 'gandalf-token-other' } }, { secretKey: 'token', remoteRef: { key: NAME } }]]);
+  await run(moveToSops, { key: 'other' });
+  assert.deepEqual([await sealed(), (parse(read(EXTERNAL)) as typeof external).metadata.name], [{ other: 'canary-other' }, 'token-token']);
+  assert.match(read(LIST), /token.external.yaml\n {2}- token.sops.yaml/);
   await run(moveToSops);
   assert.deepEqual(await sealed(), { other: 'canary-other', token: VALUE });
 });
