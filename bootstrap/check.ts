@@ -17,6 +17,7 @@ import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
 import { trustedNas } from './steps/nas-certificate.ts';
 import { claimantOf } from './steps/storage.ts';
+import { vaultReport } from './steps/vault.ts';
 import { eitherSignal } from '../lib/signals.ts';
 
 /** The looks of `firstlight check`, as steps that only observe: whatever the cluster declares can be reached and opened from here. */
@@ -35,7 +36,7 @@ export function checkSteps(facts: Facts): Step[] {
     if (!versions.includes(`v${cluster.talos.version}`)) throw new Error(`it has no Talos v${cluster.talos.version}`);
     return `has Talos v${cluster.talos.version}`;
   })];
-  const { power, reader, nas, gitops } = cluster;
+  const { power, reader, nas, gitops, vault } = cluster;
   const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
   if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
   if (reader) steps.push(look('reader', `Card reader ${reader.user}@${reader.host}`, (host) => withDesk(facts, host, async (desk) => {
@@ -48,6 +49,7 @@ export function checkSteps(facts: Facts): Step[] {
     refuse(findings);
     return (findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`) + warnings;
   }));
+  if (vault) steps.push(look('vault', `Vault ${new URL(vault.url).host}`, (host) => vaultReport(host, facts, vault)));
   if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
   if (gitops) steps.push(look('memory', 'Memory for what the repository runs', async (host) => requireMemory(host, cluster, gitops, await worktree(facts, gitops, host))));
   if (isolationMatters(cluster)) steps.push(look('isolation', 'iSCSI volumes under Talos’s isolation of workloads', async (host) => isolationReport(host, cluster, gitops && await worktree(facts, gitops, host))));

@@ -1,3 +1,4 @@
+import type { FluxWay } from '../gitops/flux-state.ts';
 import type { Cluster, Gitops } from '../nodes/cluster.ts';
 import { createLookout } from './boards.ts';
 import type { Facts } from './facts.ts';
@@ -6,7 +7,7 @@ import { boardStep, powerStep } from './steps/boards.ts';
 import { cardsStep } from './steps/cards.ts';
 import { configStep } from './steps/config.ts';
 import { etcdStep } from './steps/etcd.ts';
-import { ageSecretStep, createRepositoryRoom, csiSecretStep, fluxStep, reconciledStep } from './steps/gitops.ts';
+import { ageSecretStep, createRepositoryRoom, csiSecretStep, fluxStep, reconciledStep, writingNothing } from './steps/gitops.ts';
 import { imageSteps } from './steps/image.ts';
 import { initiatorStep } from './steps/initiators.ts';
 import { kubeconfigStep, readyStep } from './steps/kubernetes.ts';
@@ -16,6 +17,7 @@ import { isolationStep } from './steps/isolation.ts';
 import { memoryStep } from './steps/memory.ts';
 import { bundleStep, credentialsStep } from './steps/secrets.ts';
 import { storageProofStep, storageStep } from './steps/storage.ts';
+import { vaultManifestsStep, vaultStep, vaultSyncedStep } from './steps/vault.ts';
 import { claimsStep, volumesStep } from './steps/volumes.ts';
 
 /** How long to wait for machines, in milliseconds. A Pi 4B's cold boot is one to three minutes, an image pull on a slow line more. */
@@ -27,12 +29,12 @@ export const REAL_PATIENCE: Patience = { bootMs: 10 * 60_000, joinMs: 20 * 60_00
 /**
  * Which steps bring this cluster up, in which order: a pure function of the inventory. Sections it lacks (switch, NAS,
  * GitOps) have no steps. Nothing is written to the NAS or to git before the nodes are Ready, and nothing to git before
- * the storage is proven.
+ * the storage is proven. `flux` says how Flux comes into the cluster; on the way `offline` nothing is written to git at all.
  */
-export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[] {
+export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE, flux: FluxWay = 'bootstrap'): Step[] {
   const { cluster } = facts;
   const lookout = createLookout(facts);
-  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...certificateSteps(facts), ...imageSteps(facts), cardsStep(facts, lookout)];
+  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...certificateSteps(facts), ...(cluster.vault ? [vaultStep(facts, cluster.vault)] : []), ...imageSteps(facts), cardsStep(facts, lookout)];
   const powered = poweredNodes(cluster);
   for (const { node, port } of powered) if (cluster.power) steps.push(powerStep(facts, cluster.power, node, port));
   const controlPlanes = cluster.nodes.filter((node) => node.role === 'control plane');
@@ -56,7 +58,7 @@ export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE): Step[
     steps.push(...initiators, storageStep(facts, cluster.nas, [...settled, ...trusted]), storageProofStep(facts, cluster.nas));
     settled = ['storage-proof'];
   }
-  if (cluster.gitops) steps.push(...gitopsSteps(facts, cluster.gitops, settled));
+  if (cluster.gitops) steps.push(...gitopsSteps(facts, cluster.gitops, settled, flux));
   return steps;
 }
 
@@ -65,16 +67,18 @@ function certificateSteps(facts: Facts): Step[] {
   return nas && certificateIsOpen(nas) ? [nasCertificateStep(facts, nas)] : [];
 }
 
-function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[]): Step[] {
+function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[], flux: FluxWay): Step[] {
   const room = createRepositoryRoom(facts);
   const written: Step[] = [];
   if (isolationMatters(facts.cluster)) written.push(isolationStep(facts, room));
-  const { nas } = facts.cluster;
+  const { nas, vault } = facts.cluster;
   if (nas) written.push(csiSecretStep(facts, room, [...settled, 'memory']));
   const claimed = nas?.luns.some((lun) => lun.claim) ? nas : undefined;
   if (claimed) written.push(volumesStep(facts, claimed, room, ['csi-secret']));
+  if (vault) written.push(vaultManifestsStep(facts, vault, room, [...settled, 'memory', 'vault', ...(nas ? ['csi-secret'] : []), ...(claimed ? ['volumes'] : [])]));
   const needs = [...settled, 'memory', ...written.map((step) => step.id)];
-  return [memoryStep(facts, gitops, room), ...written, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret']), reconciledStep(facts, room), ...(claimed ? [claimsStep(facts, claimed)] : [])];
+  const asTold = flux === 'offline' ? written.map(writingNothing) : written;
+  return [memoryStep(facts, gitops, room), ...asTold, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret'], flux), reconciledStep(facts, room), ...(claimed ? [claimsStep(facts, claimed)] : []), ...(vault ? [vaultSyncedStep(facts, vault)] : [])];
 }
 
 function poweredNodes(cluster: Cluster) {

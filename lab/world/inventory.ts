@@ -15,6 +15,8 @@ export type Replacements = {
   readonly gitHostKey: string;
   readonly readerHostKey: string;
   readonly gitPath: string;
+  /** The vault's address, and the file with its authority as seen from the cluster's folder. */
+  readonly vault?: { readonly url: string; readonly ca: string };
   /** Age recipients, in the inventory's order. */
   readonly recipients: readonly string[];
 };
@@ -53,6 +55,7 @@ export async function rewriteInventory(folder: string, cluster: Cluster, plan: A
     Object.assign(file['gitops'] as Plain, { url: `ssh://${username || 'git'}@${plan.host(hostname)}:${plan.port(Number(port || 22))}${to.gitPath}`, hostKey: to.gitHostKey });
     delete (file['gitops'] as Plain)['host'];
   }
+  if (cluster.vault && to.vault) Object.assign(file['vault'] as Plain, { url: to.vault.url, authority: to.vault.url, ca: to.vault.ca });
   to.recipients.forEach((key, index) => Object.assign(file.secrets.recipients[index]!, { key }));
   await writeWhole(path, stringify(file));
 }

@@ -21,6 +21,8 @@ export type WorldKeys = {
   readonly readerHost: SshPair;
   readonly switchPassword: string;
   readonly nasPassword: string;
+  /** Of the service principal that reads the vault. */
+  readonly vaultClientSecret: string;
 };
 
 /** Makes all keys of a world whose inventory has these recipients. */
@@ -29,7 +31,7 @@ export async function makeKeys(recipients: readonly Recipient[], mask: Mask): Pr
   return {
     age,
     git: sshPair(mask), gitHost: sshPair(mask), switchHost: sshPair(mask), reader: sshPair(mask), readerHost: sshPair(mask),
-    switchPassword: password(mask), nasPassword: password(mask),
+    switchPassword: password(mask), nasPassword: password(mask), vaultClientSecret: password(mask),
   };
 }
 

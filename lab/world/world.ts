@@ -10,6 +10,7 @@ import { startFactory, type LabFactory } from '../factory/factory.ts';
 import { startGitHost, type LabGitHost } from '../git/host.ts';
 import type { Mount } from '../kubernetes/volumes/node-volumes.ts';
 import { startNas } from '../nas/nas.ts';
+import type { LabVault } from '../vault/server.ts';
 import type { LabNas } from '../nas/types.ts';
 import { createBoard } from '../pi/board.ts';
 import { createBlankCard } from '../pi/card.ts';
@@ -22,6 +23,7 @@ import { holdNetwork } from './network.ts';
 import { createParts, etcdSettings } from './parts.ts';
 import { copyHomelab, publish } from './repository.ts';
 import { takeOverSecrets } from './secrets.ts';
+import { fillVault, startWorldVault, VAULT_CA } from './vault.ts';
 
 /** What a world is made from. `folder` is its own and is removed by the caller; `cache` keeps built images between worlds. */
 export type WorldOptions = {
@@ -49,6 +51,7 @@ export type World = {
   readonly power: LabSwitch | undefined;
   readonly nas: LabNas | undefined;
   readonly git: LabGitHost | undefined;
+  readonly vault: LabVault | undefined;
   /** Every mount of a claim so far, and what the board found on the LUN. */
   readonly mounts: readonly Mount[];
   /** The hands of the person: puts cards into boards when asked to, knows the NAS's certificate; undefined for any other question. */
@@ -75,7 +78,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const plan = planAddresses(cluster, (await opened(holdNetwork())).seed);
     const keys = await makeKeys(cluster.secrets.recipients, host.mask);
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
-    const { parts, etcds, mounts } = createParts(options.programs);
+    const vault = cluster.vault && await opened(startWorldVault(cluster.vault, plan, keys.vaultClientSecret));
+    const { parts, etcds, mounts } = createParts(options.programs, vault?.ca);
     const places = await makePlaces(options, plan, parts);
     closers.push(async () => { await Promise.all(places.map(({ board }) => board.powerOff())); });
     const power = cluster.power && await opened(startSwitch({
@@ -99,8 +103,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     await rewriteInventory(clusterFolder, cluster, plan, {
       factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
       nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, readerHostKey: reader?.fingerprint ?? '', gitPath,
+      ...(vault ? { vault: { url: vault.url, ca: `./${VAULT_CA}` } } : {}),
       recipients: keys.age.map((pair) => pair.recipient),
     });
+    if (vault && cluster.vault) await fillVault(vault, cluster.vault, worktree, clusterFolder, host.mask);
     const environment = await writeSecrets(options, keys, clusterFolder);
     if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch);
     const git = cluster.gitops && await opened(startGitHost({
@@ -108,7 +114,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
     const hands = handsOf(cluster, places, nas?.fingerprint);
-    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, mounts, hands, close, etcdSettings: () => etcdSettings(etcds) };
+    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, vault, mounts, hands, close, etcdSettings: () => etcdSettings(etcds) };
   } catch (error) {
     await close();
     throw error;
@@ -161,6 +167,7 @@ async function writeSecrets(options: WorldOptions, keys: WorldKeys, clusterFolde
     ...(options.cluster.power ? { switchPassword: keys.switchPassword } : {}),
     ...(options.cluster.reader ? { readerKey: keys.reader.key } : {}),
     ...(options.cluster.nas ? { nasPassword: keys.nasPassword } : {}),
+    ...(options.cluster.vault ? { vaultClientSecret: keys.vaultClientSecret } : {}),
     ...(options.cluster.gitops ? { gitKey: keys.git.key } : {}),
   });
   const path = join(clusterFolder, 'credentials.sops.yaml');
