@@ -2,6 +2,7 @@ import { startApiServer, type ApiServer, type ApiServerOptions } from './api-ser
 import { controlLoopCommands } from './control-loops.ts';
 import { follow } from './follow.ts';
 import { keepRunning } from './kept-program.ts';
+import { showStaticPods } from './static-pods.ts';
 
 /** `nodeGraceMs` is how long a silent node counts as ready: 50 s unless told, as Kubernetes has it. */
 export type ControlPlaneOptions = ApiServerOptions & { readonly nodeGraceMs?: number };
@@ -10,8 +11,8 @@ const ROLE = { 'node-role.kubernetes.io/control-plane': '' };
 
 /**
  * Starts what a control plane runs beside etcd: real kube-apiserver, and real kube-controller-manager and kube-scheduler as soon as
- * it is ready (leaders are elected among the control planes). Gives its node the control plane's label as Talos does: a kubelet
- * may not. Returns at once; what ends by itself is started again. Throws E_NO_PROGRAM.
+ * it is ready (leaders are elected among the control planes). Gives its node the control plane's label as Talos does (a kubelet
+ * may not), and shows all three as mirror Pods. Returns at once; what ends by itself is started again. Throws E_NO_PROGRAM.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ApiServer> {
   const { material, folder, programs, nodeGraceMs } = options;
@@ -20,11 +21,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<A
   const commands = await controlLoopCommands({ material, folder, programs, nodeGraceMs });
   const loops = commands.map((command) => keepRunning(command, server.ready));
   const path = `/api/v1/nodes?fieldSelector=metadata.name=${material.nodeName}`;
+  let shown: string | undefined;
   const labelling = follow(server.client, path, ended.signal, async ({ changed }) => {
     const [node] = changed;
-    if (node && node.metadata.labels?.['node-role.kubernetes.io/control-plane'] === undefined) {
+    if (!node) return;
+    if (node.metadata.labels?.['node-role.kubernetes.io/control-plane'] === undefined) {
       await server.client.patch(`/api/v1/nodes/${material.nodeName}`, { metadata: { labels: ROLE } });
     }
+    if (shown === node.metadata.uid) return;
+    await showStaticPods(server.client, material, node);
+    shown = node.metadata.uid;
   });
   const end = (how: 'stop' | 'kill') => async (): Promise<void> => {
     ended.abort();

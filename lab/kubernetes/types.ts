@@ -19,6 +19,8 @@ export type ControlPlaneMaterial = {
   readonly bootstrapToken: string;
   readonly serviceSubnet: string;
   readonly podSubnet: string;
+  /** Images of the static pods by their names (kube-apiserver, kube-controller-manager, kube-scheduler): shown, never fetched. */
+  readonly images: Readonly<Record<string, string>>;
   readonly certSans: readonly string[];
   /** `cluster.apiServer.admissionControl`: plugins and their configuration, such as PodSecurity. */
   readonly admission: readonly { readonly name: string; readonly configuration: object }[];

@@ -82,6 +82,8 @@ export function readMachineConfig(source: string, version: string, mac: string):
   };
 }
 
+const STATIC_PODS = [['kube-apiserver', 'apiServer'], ['kube-controller-manager', 'controllerManager'], ['kube-scheduler', 'scheduler']] as const;
+
 /** What etcd and kube-apiserver of this control plane need; nothing is made up. */
 export function controlPlaneMaterial(config: MachineConfig, nodeName: string, address: string): ControlPlaneMaterial {
   const { main } = config;
@@ -93,6 +95,7 @@ export function controlPlaneMaterial(config: MachineConfig, nodeName: string, ad
     serviceAccountKey: pem(text(main, 'cluster', 'serviceAccount', 'key')),
     encryption: { ...(secretbox === '' ? {} : { secretbox }), ...(aescbc === '' ? {} : { aescbc }) },
     bootstrapToken: text(main, 'cluster', 'token'), serviceSubnet: String(list(main, 'cluster', 'network', 'serviceSubnets')[0] ?? '10.96.0.0/12'),
+    images: Object.fromEntries(STATIC_PODS.map(([name, section]) => [name, text(main, 'cluster', section, 'image')])),
     podSubnet: String(list(main, 'cluster', 'network', 'podSubnets')[0] ?? '10.244.0.0/16'),
     certSans: [...list(main, 'cluster', 'apiServer', 'certSANs').map(String), ...config.certSans],
     admission: list(main, 'cluster', 'apiServer', 'admissionControl').map((one) => ({ name: text(one, 'name'), configuration: (at(one, 'configuration') ?? {}) as object })),

@@ -28,6 +28,7 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
   assert.match(nodes, /^worker-1 +Ready +<none> +\S+ +v1\.34\.4 +127\.61\.1\.21/m);
   assert.match(await cp.kubectl('get', 'nodes', '-l', 'example.test/shelf=upper,kubernetes.io/arch=arm64', '-o', 'name'), /node\/worker-1/);
   assert.match(await cp.kubectl('get', 'node', 'cp-1', '-o', 'jsonpath={.spec.taints}'), /node-role\.kubernetes\.io\/control-plane/);
+  await eventually(cp.host, 'the API server is shown as a pod', () => cp.kubectl('-n', 'kube-system', 'get', 'pods', '--no-headers'), /^kube-apiserver-cp-1 +1\/1 +Running /);
   await eventually(cp.host, 'pods have a service account', () => cp.kubectl('get', 'serviceaccount', 'default', '-o', 'name'), /default/);
   const overrides = JSON.stringify({ spec: { hostNetwork: true } });
   await assert.rejects(cp.kubectl('run', 'bare', '--image=bare', '--overrides', overrides), /violates PodSecurity "baseline/);

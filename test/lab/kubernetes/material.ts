@@ -18,7 +18,7 @@ export async function selfMadeMaterial(nodeName: string, address: string): Promi
   return {
     nodeName, address, clusterName: 'gandalf', endpoint: `https://${address}:6443`, etcdCa, kubernetesCa, aggregatorCa, serviceAccountKey,
     encryption: { secretbox: randomBytes(32).toString('base64') }, bootstrapToken: 'abcdef.0123456789abcdef',
-    serviceSubnet: '10.96.0.0/12', podSubnet: '10.244.0.0/16', admission: [PODS], certSans: [address],
+    serviceSubnet: '10.96.0.0/12', podSubnet: '10.244.0.0/16', images: { 'kube-apiserver': 'registry.k8s.io/kube-apiserver:v1.34.4' }, admission: [PODS], certSans: [address],
   };
 }
 
