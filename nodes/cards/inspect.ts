@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 
 /**
  * What is on a card (block device or file), by reading only. A write that was cut leaves `blank`: the table is written last.
- * Throws `E_CARD_ACCESS`, `E_CARD_BUSY`, `E_CARD_FAILED`, `E_CARD_KIND`; a card that is not in its reader is `missing`, no error.
+ * Throws `E_CARD_ACCESS`, `E_CARD_FAILED`, `E_CARD_KIND`; a card that is not in its reader is `missing`, no error.
  */
 export async function inspectCard(device: string, desk: Desk = THIS_DESK): Promise<CardContents> {
   try {

@@ -2,6 +2,7 @@ import { createFacts } from '../../bootstrap/facts.ts';
 import { withDesk } from '../../bootstrap/reader.ts';
 import { problem } from '../../lib/errors.ts';
 import { deviceAt, THIS_DESK, type Desk } from '../../nodes/cards/desk.ts';
+import { refuseHeld } from '../../nodes/cards/held.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import { cardReport, cardText } from '../../talos/card-report.ts';
 import { openCluster } from '../open-cluster.ts';
@@ -18,6 +19,7 @@ type InspectOptions = CommonOptions & { readonly reader?: string };
 export async function inspectCommand(session: Session, device: string | undefined, options: InspectOptions): Promise<number> {
   if (device === undefined) throw problem('E_USAGE_DEVICE', 'no card was named', 'Name its device: firstlight card inspect /dev/disk/by-id/….');
   await atDesk(session, options.reader, async (desk) => {
+    await refuseHeld(session.host, device, desk);
     const card = await inspectCard(device, desk);
     if (card.kind === 'missing') throw problem('E_CARD_MISSING', `there is no card at ${deviceAt(desk, device)}`, 'Put it into the reader, or name another device; `lsblk` lists them.');
     const report = cardReport(device, card);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { ManyErrors, type FirstlightError } from '../../../lib/errors.ts';
+import type { ManyErrors } from '../../../lib/errors.ts';
 import type { RunEvent } from '../../../lib/host.ts';
 import { openDevice } from '../../../nodes/cards/device.ts';
 import { inspectCard } from '../../../nodes/cards/inspect.ts';
@@ -21,14 +21,6 @@ let host: TestHost;
 beforeEach(() => { host = testHost(); });
 afterEach(() => host.remove());
 
-test('a card changed between proof and opening is refused, and nothing is written', async () => {
-  const device = cardFile(host.scratch, 'card');
-  const identity = await proveCard(host, device);
-  renameSync(cardFile(host.scratch, 'other', Buffer.from('someone’s photos')), device);
-  await assert.rejects(openDevice(identity), { code: 'E_CARD_SWAPPED' });
-  assert.equal((await inspectCard(device)).kind, 'foreign');
-});
-
 test('a byte that comes back otherwise is found: in data, in META, in a hole, in the table', async () => {
   const image = smallImage(host.scratch, 'image');
   for (const [name, at] of [['data', 9 * MIB + 77], ['meta', image.metaAt + 20], ['hole', 20 * MIB], ['table', 700]] as const) {
@@ -36,26 +28,6 @@ test('a byte that comes back otherwise is found: in data, in META, in a hole, in
     const targets = [{ node: 'cp-1', device, meta: KEYS }];
     await assert.rejects(writeCards(host, { image, targets }, faultyCard(name, flipped(at))), { code: 'E_CARD_VERIFY', where: { node: 'cp-1' } }, name);
     assert.notEqual((await inspectCard(device)).kind, 'talos', name);
-  }
-});
-
-test('a card that fails among others is told by its code and does not boot; the others are whole', async () => {
-  const image = smallImage(host.scratch, 'image');
-  const old = smallImage(host.scratch, 'old').raw;
-  const cases: readonly (readonly [string, Open, string])[] = [
-    ['full', faultyCard('full', failing('write', 'ENOSPC', 8 * MIB)), 'E_CARD_SMALL'],
-    ['failing', faultyCard('failing', failing('write', 'EIO', 8 * MIB)), 'E_CARD_FAILED'],
-    ['pulled', faultyCard('pulled', failing('write', 'ENODEV', 8 * MIB)), 'E_CARD_FAILED'],
-    ['gone', faultyCard('gone', failing('write', 'ENXIO', 8 * MIB)), 'E_CARD_MISSING'],
-    ['unreadable', faultyCard('unreadable', failing('read', 'EIO', 8 * MIB)), 'E_CARD_FAILED'],
-    ['unsettled', faultyCard('unsettled', () => ({ sync: async () => { throw Object.assign(new Error('EIO'), { code: 'EIO' }); } })), 'E_CARD_FAILED'],
-  ];
-  for (const [name, open, code] of cases) {
-    const devices = ['one', name, 'two'].map((card) => cardFile(host.scratch, card, card === name ? old : undefined));
-    const targets = devices.map((device, index) => ({ node: `w-${index}`, device, meta: KEYS }));
-    await assert.rejects(writeCards(host, { image, targets }, open), (error: FirstlightError) => error.code === code && error.where.node === 'w-1' && error.hint !== '', name);
-    assert.notEqual((await inspectCard(devices[1] ?? '')).kind, 'talos', name);
-    for (const good of [devices[0], devices[2]]) assert.ok((await start(good ?? '', image.raw.length)).equals(expected(image, KEYS)), `${name}: ${good}`);
   }
 });
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { THIS_DESK } from '../../../nodes/cards/desk.ts';
+import { refuseHeld } from '../../../nodes/cards/held.ts';
 import { inspectCard } from '../../../nodes/cards/inspect.ts';
 import { openDevice } from '../../../nodes/cards/device.ts';
 import { proveCard } from '../../../nodes/cards/prove.ts';
@@ -45,6 +47,7 @@ test('a block device full of other data holds the image to the byte, by cmp, and
   try {
     assert.equal(held.direct, true);
     await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: loop, meta: KEYS }] }), { code: 'E_CARD_BUSY' });
+    await assert.rejects(refuseHeld(host, loop, THIS_DESK), { code: 'E_CARD_BUSY', message: /is being written/ });
   } finally {
     await held.close();
   }
@@ -67,36 +70,24 @@ test('sfdisk sees the partitions; the system is made to read them, and nothing i
   assert.equal(host.events.find((event) => event.code === 'card.written')?.data?.['ejected'], false);
 });
 
-test('a wrong serial is refused', async (t) => {
-  if (!loop) return t.skip(NONE);
-  const image = smallImage(host.scratch, 'image');
-  await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: loop, serial: '0x1234', meta: KEYS }] }), { code: 'E_CARD_SERIAL', where: { node: 'cp-1' } });
-});
-
-test('another card in the same reader, of the same size, put in between proof and opening, is refused untouched', async (t) => {
-  if (!loop) return t.skip(NONE);
-  const device = loop;
-  const image = smallImage(host.scratch, 'image');
-  const photos = cardFile(host.scratch, 'other', noise('other photos'));
-  const before = await start(photos, MIB);
-  await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device, meta: KEYS }] }, async (identity) => {
-    execFileSync('losetup', ['--detach', device]);
-    execFileSync('losetup', [device, photos]);
-    return openDevice(identity);
-  }), { code: 'E_CARD_SWAPPED', where: { node: 'cp-1' } });
-  assert.ok((await start(device, MIB)).equals(before));
-});
-
-test('a device that may not be written, and one below the image, are refused untouched', async (t) => {
-  const locked = attach(cardFile(host.scratch, 'locked'), '--read-only');
-  const small = attach(cardFile(host.scratch, 'small', noise('photos'), 30 * MIB));
-  if (!locked || !small) return t.skip(NONE);
+test('a card that is idle or mounted may be looked at, and one that its reader’s rights keep from us is told', async (t) => {
+  if (!loop || spawnSync('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=1,nodiscard', loop]).status !== 0) return t.skip(NONE);
+  await refuseHeld(host, loop, THIS_DESK);
+  const at = join(host.scratch, 'mnt');
+  mkdirSync(at);
+  execFileSync('mount', ['-o', 'ro', loop, at]);
   try {
-    const image = smallImage(host.scratch, 'image');
-    await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: locked, meta: KEYS }] }), { code: 'E_CARD_READ_ONLY' });
-    await assert.rejects(writeCards(host, { image, targets: [{ node: 'cp-1', device: small, meta: KEYS }] }), { code: 'E_CARD_SMALL' });
-    assert.ok((await start(small, MIB)).equals(noise('photos')));
+    await refuseHeld(host, loop, THIS_DESK);
+    assert.equal((await inspectCard(loop)).kind, 'foreign');
   } finally {
-    for (const device of [locked, small]) execFileSync('losetup', ['--detach', device]);
+    execFileSync('umount', [at]);
+  }
+  chmodSync(loop, 0o600);
+  process.seteuid!(65534);
+  try {
+    await assert.rejects(inspectCard(loop), { code: 'E_CARD_ACCESS' });
+    await refuseHeld(host, loop, THIS_DESK);
+  } finally {
+    process.seteuid!(0);
   }
 });
