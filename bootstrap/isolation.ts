@@ -1,5 +1,6 @@
 import type { Host } from '../lib/host.ts';
 import { builtManifests, placeOf, type BuiltManifest } from '../gitops/manifests.ts';
+import { NODE_MANUAL } from '../gitops/volume-manifests.ts';
 import type { Cluster } from '../nodes/cluster.ts';
 import { knowsIsolation, workloadsIsolated } from '../nodes/isolation.ts';
 
@@ -9,19 +10,25 @@ export function isolationMatters(cluster: Cluster): boolean {
 }
 
 /**
- * What the isolation of workloads means for the cluster's iSCSI volumes, in words, with a warning (`; ! …`) for each volume in the
- * repository's work tree (`folder`; none without GitOps) that a pod could not mount. Throws what `builtManifests` throws.
+ * What the isolation of workloads means for the cluster's iSCSI volumes, in words, with a warning (`; ! …`) where the repository's work
+ * tree (`folder`; none without GitOps) lacks the driver for declared LUNs, and for each volume in it that a pod could not mount. Throws what `builtManifests` throws.
  */
 export async function isolationReport(host: Host, cluster: Cluster, folder?: string): Promise<string> {
   if (!workloadsIsolated(cluster)) return 'workloads are not isolated: Kubernetes’ own iSCSI volumes work, with one wall less around every pod';
   const said = `Talos ${cluster.talos.version} isolates workloads: iSCSI volumes come by a CSI driver`;
   if (folder === undefined || cluster.gitops === undefined) return said;
+  const built = await builtManifests(host, folder, cluster.gitops.path);
+  const missing = claimsLackDriver(cluster, built) ? `; ! nothing in the repository brings the CSI driver ${NODE_MANUAL}, which is to mount the LUNs: list infrastructure/controllers/democratic-csi (as in firstlight's example homelab), or set talos.workloadIsolation: false` : '';
   const places: string[] = [];
-  for (const manifest of await builtManifests(host, folder, cluster.gitops.path)) {
-    for (const path of ownIscsi(manifest.object)) places.push(await told(folder, manifest, path));
-  }
-  if (places.length === 0) return said;
-  return `${said}; ! no pod can mount ${places.join(', ')}: of Kubernetes’ own iSCSI plugin, which does not reach iscsid then. Make ${places.length === 1 ? 'it' : 'them'} of a CSI driver, or set talos.workloadIsolation: false`;
+  for (const manifest of built) for (const path of ownIscsi(manifest.object)) places.push(await told(folder, manifest, path));
+  if (places.length === 0) return said + missing;
+  return `${said}${missing}; ! no pod can mount ${places.join(', ')}: of Kubernetes’ own iSCSI plugin, which does not reach iscsid then. Make ${places.length === 1 ? 'it' : 'them'} of a CSI driver, or set talos.workloadIsolation: false`;
+}
+
+/** Whether LUNs are for claims, and nothing but their volumes speaks of the driver that is to mount them (a CSIDriver, or a Helm release's values). */
+function claimsLackDriver(cluster: Cluster, built: readonly BuiltManifest[]): boolean {
+  const claimed = cluster.nas?.luns.some((lun) => lun.claim !== undefined) === true;
+  return claimed && !built.some(({ object }) => object['kind'] !== 'PersistentVolume' && JSON.stringify(object).includes(NODE_MANUAL));
 }
 
 async function told(folder: string, manifest: BuiltManifest, path: readonly (string | number)[]): Promise<string> {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join, normalize, relative, resolve } from 'node:path';
 import { LineCounter, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
-import { problem, type Where } from '../lib/errors.ts';
+import { FirstlightError, ManyErrors, problem, type Where } from '../lib/errors.ts';
 import { readIfThere, writeWhole } from '../lib/files.ts';
 import type { Host } from '../lib/host.ts';
 
@@ -30,28 +30,39 @@ const LIST_NAMES = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
 /**
  * Everything that Flux would apply to a cluster from this repository: the folder `path` and what its Kustomizations name,
  * each built by the real `kubectl kustomize`. Kustomizations of other sources, and what Helm makes, are not in it.
- * `folder` is the repository's work tree. Throws `E_GIT_LAYOUT` for a path that is not there, `E_MANIFESTS` with kustomize's words.
+ * `folder` is the repository's work tree; where it has no `path` yet, Flux's bootstrap will make it, and nothing is in it. Throws `E_GIT_LAYOUT` for a path that is not there, `E_MANIFESTS` with kustomize's words; several together.
  */
 export async function builtManifests(host: Host, folder: string, path: string): Promise<readonly BuiltManifest[]> {
+  if (!existsSync(join(folder, path))) return [];
   const built: BuiltManifest[] = [];
   const seen = new Set<string>();
-  const queue: Build[] = [{ path, extra: {}, substitute: undefined, where: { file: path } }];
-  for (let next = queue.shift(); next; next = queue.shift()) {
-    const at = normalize(next.path).replace(/\/$/, '');
-    if (seen.has(at)) continue;
-    seen.add(at);
-    const objects = await build(host, folder, at, next);
+  let wave: Build[] = [{ path, extra: {}, substitute: undefined, where: { file: path } }];
+  while (wave.length > 0) {
+    const fresh = wave.map((each) => ({ ...each, path: normalize(each.path).replace(/\/$/, '') })).filter((each) => {
+      const key = JSON.stringify([each.path, each.extra, each.substitute]);
+      return !seen.has(key) && seen.add(key);
+    });
+    const objects = await allOrEveryFault(fresh.map((each) => build(host, folder, each)));
     built.push(...objects);
-    for (const { object, file } of objects) {
+    wave = objects.flatMap(({ object, file }): Build[] => {
       const read = FluxKustomization.safeParse(object);
-      if (!read.success || read.data.spec.sourceRef.kind !== 'GitRepository' || read.data.spec.sourceRef.name !== 'flux-system') continue;
+      if (!read.success || read.data.spec.sourceRef.kind !== 'GitRepository' || read.data.spec.sourceRef.name !== 'flux-system') return [];
       const { spec } = read.data;
       const extra = { ...(spec.targetNamespace === undefined ? {} : { namespace: spec.targetNamespace }), ...(spec.patches === undefined ? {} : { patches: spec.patches }),
         ...(spec.components === undefined ? {} : { components: spec.components.map((each) => join(spec.path ?? '.', each)) }) };
-      queue.push({ path: spec.path ?? '.', extra, substitute: spec.postBuild?.substitute, where: file === undefined ? {} : { file } });
-    }
+      return [{ path: spec.path ?? '.', extra, substitute: spec.postBuild?.substitute, where: file === undefined ? {} : { file } }];
+    });
   }
   return built;
+}
+
+async function allOrEveryFault(builds: readonly Promise<BuiltManifest[]>[]): Promise<BuiltManifest[]> {
+  const ends = await Promise.allSettled(builds);
+  const reasons = ends.flatMap((end): unknown[] => (end.status === 'rejected' ? [end.reason] : []));
+  const faults = reasons.filter((reason) => reason instanceof FirstlightError);
+  if (faults.length > 1) throw new ManyErrors('E_MANIFESTS', `${faults.length} folders of the GitOps repository can't be built`, 'Flux would fail the same way: mend each, and push.', faults);
+  if (reasons.length > 0) throw faults[0] ?? reasons[0];
+  return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
 }
 
 /** Where in the repository a field of an object stands: file, line and column; the object's own place where the field comes from elsewhere (a patch). */
@@ -71,7 +82,7 @@ export async function placeOf(folder: string, { object, file }: BuiltManifest, p
   return { file };
 }
 
-async function build(host: Host, folder: string, path: string, { extra, substitute, where }: Build): Promise<BuiltManifest[]> {
+async function build(host: Host, folder: string, { path, extra, substitute, where }: Build): Promise<BuiltManifest[]> {
   if (!existsSync(join(folder, path))) {
     throw problem('E_GIT_LAYOUT', `Flux is to apply ${path}, which the GitOps repository does not have`, 'Mend the Kustomization\'s path, or push the folder.', { where });
   }

@@ -2,6 +2,7 @@ import { present, type Draft, type Fault, type Rule } from './fault.ts';
 import { knowsIsolation } from './isolation.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
 import { gitHostAgrees } from './rules-git.ts';
+import { claimsNeedGitops } from './rules-claims.ts';
 import { memoryPossible } from './rules-memory.ts';
 import { labelsGood, portsNeedSwitch, quorum, readerIsNoNode, staticNeedsStamp } from './rules-nodes.ts';
 import { manifestsAgree, vaultNeedsGitops, vaultSecretsUnique } from './rules-vault.ts';
@@ -81,5 +82,5 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 export const RULES: readonly Rule[] = [
   versionsFit, isolationKnown, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
   nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
-  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, gitHostAgrees, vaultNeedsGitops, vaultSecretsUnique, manifestsAgree, recipientsUnique, recipientsEnough,
+  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, claimsNeedGitops, gitHostAgrees, vaultNeedsGitops, vaultSecretsUnique, manifestsAgree, recipientsUnique, recipientsEnough,
 ];

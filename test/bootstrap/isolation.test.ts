@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { isolationMatters, isolationReport } from '../../bootstrap/isolation.ts';
+import { NODE_MANUAL, persistentVolume } from '../../gitops/volume-manifests.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { testHost } from '../support/host.ts';
 import { exampleCluster } from '../talos/example.ts';
@@ -29,12 +30,19 @@ test('isolated workloads: volumes of Kubernetes’ own iSCSI plugin are told wit
     write('csi.yaml', { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'good' }, spec: { csi: { driver: 'csi.san.synology.com', volumeHandle: 'x' } } });
     assert.equal(await isolationReport(host, cluster, folder), 'Talos 1.14.1 isolates workloads: iSCSI volumes come by a CSI driver');
 
-    write('data.yaml', { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'data' }, spec: { capacity: { storage: '1Gi' }, iscsi } });
+    const claim = { namespace: 'home', name: 'notes', fsType: 'ext4' as const };
+    const claimed = { ...cluster, nas: { ...cluster.nas!, luns: [{ name: 'data', bytes: 1, iqn: iscsi.iqn, user: 'u', claim }] } };
+    write('lun.yaml', persistentVolume(claimed, claimed.nas, { lun: claimed.nas.luns[0]!, claim, uuid: 'u', number: 1 }));
+    assert.match(await isolationReport(host, claimed, folder), /; ! nothing in the repository brings the CSI driver org\.democratic-csi\.node-manual/);
+    write('driver.yaml', { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: NODE_MANUAL }, spec: {} });
+    assert.equal(await isolationReport(host, claimed, folder), 'Talos 1.14.1 isolates workloads: iSCSI volumes come by a CSI driver');
+
+    write('data.yaml', { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'own' }, spec: { capacity: { storage: '1Gi' }, iscsi } });
     const template = { metadata: { labels: { app: 'a' } }, spec: { containers: [{ name: 'a', image: 'a' }], volumes: [{ name: 'e', emptyDir: {} }, { name: 'd', iscsi }] } };
     write('app.yaml', { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'app' }, spec: { selector: { matchLabels: { app: 'a' } }, template } });
     const told = await isolationReport(host, cluster, folder);
     assert.match(told, /; ! no pod can mount /);
-    assert.match(told, /PersistentVolume data \(clusters\/gandalf\/data\.yaml:\d+:\d+\)/);
+    assert.match(told, /PersistentVolume own \(clusters\/gandalf\/data\.yaml:\d+:\d+\)/);
     assert.match(told, /Deployment app \(clusters\/gandalf\/app\.yaml:\d+:\d+\)/);
     assert.doesNotMatch(told, /good|ConfigMap/);
     assert.match(await isolationReport(host, clusterOf(folder, '1.14.1', false), folder), /^workloads are not isolated/);

@@ -82,9 +82,19 @@ spec:
   assert.match(faults[2]!.message, /Deployment elsewhere\/podinfo: .* of 20 GiB/);
 });
 
+test('a repository without the cluster’s folder has nothing in it yet', async () => {
+  assert.deepEqual(await builtManifests(host, folder, 'clusters/merlin'), []);
+});
+
 test('a folder that is not there and one that cannot be built are told by their Kustomization', async () => {
   edit('clusters/gandalf/monitoring.yaml', 'path: ./monitoring', 'path: ./watching');
   await assert.rejects(builtManifests(host, folder, 'clusters/gandalf'), { code: 'E_GIT_LAYOUT', message: 'Flux is to apply watching, which the GitOps repository does not have', where: { file: 'clusters/gandalf/monitoring.yaml' } });
+  edit('apps/gandalf/kustomization.yaml', '../base/podinfo', '../base/absent');
+  await assert.rejects(builtManifests(host, folder, 'clusters/gandalf'), (error: { problems?: { code: string }[] }) => {
+    assert.deepEqual(error.problems?.map(({ code }) => code), ['E_MANIFESTS', 'E_GIT_LAYOUT']);
+    return true;
+  });
+  edit('apps/gandalf/kustomization.yaml', '../base/absent', '../base/podinfo');
   edit('clusters/gandalf/monitoring.yaml', 'path: ./watching', 'path: ./monitoring');
   edit('monitoring/kustomization.yaml', 'namespace.yaml', 'missing.yaml');
   await assert.rejects(builtManifests(host, folder, 'clusters/gandalf'), (error: { code?: string; message: string }) => {
