@@ -98,6 +98,18 @@ test('with --yes a card that the inventory does not name is never chosen, and no
   assert.ok(base.events.every((event) => event.code !== 'card.progress' && event.code !== 'card.written'));
 });
 
+test('of two cards none is written without a choice, nor when both tell the serial that the inventory names', async () => {
+  const cards = ['one.img', 'two.img'].map((name) => join(base.scratch, name));
+  for (const path of cards) await createBlankCard(path, 8e9);
+  const blockdevices = cards.map((path) => ({ path, type: 'disk', size: 8e9, ro: false, rm: true, hotplug: true, tran: 'usb', subsystems: 'block:scsi:usb:pci', model: 'READER', serial: '0001', mountpoints: [null] }));
+  writeFileSync(join(base.scratch, 'lsblk'), `#!/bin/sh\ncat <<'EOF'\n${JSON.stringify({ blockdevices })}\nEOF\n`, { mode: 0o755 });
+  base.environment['PATH'] = `${base.scratch}:${base.environment['PATH']}`;
+  await assert.rejects(flash(['', ''], 'cp-1'), { code: 'E_CARD_UNCHOSEN', where: { node: 'cp-1', step: 'cards' } });
+  cluster = { ...cluster, nodes: cluster.nodes.map((node) => (node.name === 'cp-1' ? { ...node, card: { serial: '0001' } } : node)) };
+  await assert.rejects(flash([], 'cp-1'), { code: 'E_CARD_UNCHOSEN', where: { node: 'cp-1', step: 'cards' }, message: /have the same serial/ });
+  for (const path of [...cards, join(base.scratch, 'w-1.img')]) assert.equal(statSync(path).blocks, 0, path);
+});
+
 test('what is no Talos card is told as what it is', async () => {
   const path = join(base.scratch, 'other.img');
   writeFileSync(path, Buffer.alloc(2_000_000, 7));
