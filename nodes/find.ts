@@ -28,6 +28,13 @@ export async function findHomelab(cwd: string, bundled: string): Promise<string>
   return dirname(machines);
 }
 
+/** The cluster.yaml of every cluster of the homelab repository that `cwd` lies in, by folder. Throws `E_CLUSTER_NONE`. */
+export async function findClusters(cwd: string, bundled: string): Promise<string[]> {
+  const machines = await machinesFolder(cwd, bundled);
+  if (machines === undefined) return [onlyCluster(undefined, [], cwd)];
+  return (await clustersIn(machines)).map((name) => join(machines, name, 'cluster.yaml'));
+}
+
 function onlyCluster(machines: string | undefined, names: readonly string[], cwd: string): string {
   const [only, ...others] = names;
   if (machines === undefined || only === undefined) {

@@ -10,17 +10,20 @@ import { openCluster } from '../open-cluster.ts';
 import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
 import { accessText } from '../terminal/access.ts';
+import { HELD_OPEN } from '../terminal/several.ts';
 import { summary } from '../terminal/summary.ts';
 import { temporaryFolder } from '../terminal/temporary.ts';
 import { duration } from '../terminal/view.ts';
 import { playedCharts } from './rehearse-charts.ts';
+import { rehearseSeveral } from './rehearse-several.ts';
 import { bringUp } from './up.ts';
 
 /** Virtual boards boot in a second; one that is silent for long has a fault. */
 const LAB_PATIENCE: Patience = { bootMs: 60_000, joinMs: 3 * 60_000 };
 
-/** `firstlight rehearse`: the ordinary `up`, in a world on loopback that goes when the command ends, however it ends. */
-export async function rehearseCommand(session: Session, argument: string | undefined, options: Record<string, unknown>): Promise<number> {
+/** `firstlight rehearse`: the ordinary `up`, in a world on loopback that goes when the command ends, however it ends; several clusters side by side. */
+export async function rehearseCommand(session: Session, argument: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
+  if (words.length > 1 || options['all'] === true) return rehearseSeveral(session, words, options);
   const { host, view } = session;
   const real = await openCluster(argument);
   await requireSystemPrograms(session, real);
@@ -72,6 +75,6 @@ async function holdOpen(session: Session, world: World, facts: Facts): Promise<v
     KUBECONFIG: facts.kubeconfig, TALOSCONFIG: await facts.talosconfig(host), ...world.etcdSettings(),
     SOPS_AGE_KEY_FILE: world.environment['SOPS_AGE_KEY_FILE'] ?? '',
   }));
-  session.view.say('Held open. Ctrl+C ends it and removes everything.');
+  session.view.say(`${HELD_OPEN} Ctrl+C ends it and removes everything.`);
   if (!host.signal.aborted) await once(host.signal, 'abort');
 }
