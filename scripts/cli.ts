@@ -25,10 +25,12 @@ command('init <folder>', 'a homelab repository with one cluster, or one more in 
   .option('--network <start>', 'the first three numbers of its network, like 192.168.77')
   .option('--git <url>', 'the repository as Flux will reach it, ssh://user@host/path')
   .option('--diff', 'show the whole text of every file first');
-command('rehearse [cluster]', 'bring the cluster up in the lab, against virtual boards: nothing real is touched', 'firstlight rehearse --keep',
+command('rehearse [cluster...]', 'bring the cluster up in the lab, against virtual boards: nothing real is touched; several side by side', 'firstlight rehearse --keep',
   async () => (await import('./commands/rehearse.ts')).rehearseCommand)
   .option('--keep', 'hold the cluster open at the end, until Ctrl+C')
-  .option('--again', 'run `up` a second time and report what it found done');
+  .option('--again', 'run `up` a second time and report what it found done')
+  .option('--all', 'every cluster of the repository, side by side, each in a world of its own')
+  .option('--at-once <n>', 'how many of several may run at once; 2 unless told, 3 with four processors');
 command('up [cluster]', 'bring the real cluster up, or finish bringing it up; run it again at any time', 'firstlight up gandalf',
   async () => (await import('./commands/up.ts')).upCommand)
   .option('--access <folder>', 'leave kubeconfig and talosconfig (0600) in this folder');
@@ -92,7 +94,7 @@ command('tools', 'fetch the programs firstlight runs (talosctl, flux, kubectl, s
 /** Declares a command; its code is loaded only when it is called, and every one ends through the same door. */
 function command(usage: string, description: string, example: string, load: () => Promise<Action>, parent: Command = program): Command {
   const made = parent.command(usage).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
-  if (usage.includes('[cluster]')) made.summary(description).helpOption('-h, --help', 'help').addHelpText('after', `\n[cluster] is ${CLUSTER}.`);
+  if (/\[cluster(\.\.\.)?\]/.test(usage)) made.summary(description).helpOption('-h, --help', 'help').addHelpText('after', `\n[cluster] is ${CLUSTER}.`);
   return made.action(async (...given: unknown[]) => {
     const self = given.at(-1) as Command;
     const action = await load();
