@@ -9,7 +9,7 @@ import { createStory } from './test-story.ts';
 import { checkTypes, runFile, type Result } from './test-file.ts';
 
 const SIDE_BY_SIDE = 2;
-/** Whole rehearsals: last, one at a time, with more time. */
+/** Whole rehearsals: first, so that no core waits for them at the end, and with more time. */
 const SLOW = join('test', 'rehearsal') + '/';
 const MINUTE = 60_000;
 
@@ -31,15 +31,16 @@ function findFiles(folders: readonly string[]): string[] {
   return [...new Set(found.map((file) => relative(HOME, file)))].sort();
 }
 
-async function runAll(files: readonly string[], width: number, deadlineMs: number, signal: AbortSignal): Promise<void> {
-  const queue = [...files];
+async function runAll(files: readonly string[], signal: AbortSignal): Promise<void> {
+  const isSlow = (file: string): boolean => file.startsWith(SLOW);
+  const queue = [...files.filter(isSlow), ...files.filter((file) => !isSlow(file))];
   const worker = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
       story.began(file);
-      results.push(story.ended(await runFile(HOME, file, deadlineMs, signal)));
+      results.push(story.ended(await runFile(HOME, file, (isSlow(file) ? 20 : 5) * MINUTE, signal)));
     }
   };
-  await Promise.all(Array.from({ length: width }, worker));
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
 }
 
 const files = findFiles(process.argv.slice(2));
@@ -54,8 +55,7 @@ try {
   process.stdout.write(`Tests (${files.length} files)\n`);
   // Programs that tests start as `node` are this Node.
   process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
-  await runAll(files.filter((file) => !file.startsWith(SLOW)), SIDE_BY_SIDE, 5 * MINUTE, signal);
-  await runAll(files.filter((file) => file.startsWith(SLOW)), 1, 20 * MINUTE, signal);
+  await runAll(files, signal);
 } catch (error) {
   process.stderr.write(errorFrame(error, session.host.mask.hide, process.cwd()));
   results.push({ file: 'set-up', passed: 0, failures: [{ name: 'set-up', text: '' }], skipped: 0, ms: 0, output: '' });
