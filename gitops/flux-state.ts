@@ -1,3 +1,4 @@
+import { compare } from 'semver';
 import { problem, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { Gitops } from '../nodes/cluster.ts';
@@ -55,8 +56,21 @@ export function missingParts(state: FluxState, gitops: Gitops): string[] {
   return missing;
 }
 
+/** How `up` brings Flux: by a bootstrap at the pinned version, by one that may commit a newer version, or from the manifests that the repository has, writing nothing to git. */
+export type FluxWay = 'bootstrap' | 'upgrade' | 'offline';
+
+/** The versions of Flux (`v2.9.5`) before it is brought: what would be applied, and what is there already. Places without one are undefined. */
+export type FluxVersions = {
+  /** Of the flux program, or offline of the repository's manifests. */
+  readonly comes: string;
+  readonly cluster: string | undefined;
+  readonly repository: string | undefined;
+  /** In firstlight.lock.yaml. */
+  readonly pinned: string | undefined;
+};
+
 /** Throws where a bootstrap would overwrite what somebody set on purpose: `E_FLUX_PATH`, `E_FLUX_SUSPENDED`, `E_FLUX_VERSION`, together as `E_FLUX_CONFLICT`. */
-export function refuseConflicts(state: FluxState, gitops: Gitops, version: string): void {
+export function refuseConflicts(state: FluxState, gitops: Gitops, versions: FluxVersions, way: FluxWay): void {
   const faults: FirstlightError[] = [];
   const path = state.kustomization?.spec?.['path'];
   if (typeof path === 'string' && plainPath(path) !== plainPath(gitops.path)) {
@@ -68,15 +82,32 @@ export function refuseConflicts(state: FluxState, gitops: Gitops, version: strin
     const kind = object.kind === 'GitRepository' ? 'source git' : 'kustomization';
     faults.push(problem('E_FLUX_SUSPENDED', `${object.kind} flux-system is suspended, so a bootstrap would wait for ever`, `See why it was suspended; then \`flux resume ${kind} flux-system\`.`));
   }
-  if (state.version !== undefined && state.version !== version) {
-    faults.push(problem('E_FLUX_VERSION', `the cluster has Flux ${state.version}, firstlight's is ${version}: a bootstrap would commit a change of version`,
-      `Use the firstlight that has Flux ${state.version}, or bring the repository to ${version} yourself first.`));
-  }
+  const version = versionFault(versions, way);
+  if (version) faults.push(version);
   const [first] = faults;
   if (faults.length === 1 && first) throw first;
   if (first) throw new ManyErrors('E_FLUX_CONFLICT', `${faults.length} things in the cluster are against a bootstrap`, 'Mend each of them and run again.', faults);
 }
 
-function plainPath(path: string): string {
+/** A bootstrap commits the manifests of its own version, whatever is there: so it has to be the one that is there, or a newer one that was asked for. */
+function versionFault(versions: FluxVersions, way: FluxWay): FirstlightError | undefined {
+  const { comes, cluster, repository, pinned } = versions;
+  const others = ([['the cluster has', cluster], ['the repository has', repository], ['firstlight.lock.yaml pins', pinned]] as const)
+    .filter((entry): entry is readonly [typeof entry[0], string] => entry[1] !== undefined && entry[1] !== comes);
+  if (others.length === 0) return undefined;
+  const there = others.map(([where, version]) => `${where} ${version}`).join(', ');
+  if (way === 'offline') {
+    return problem('E_FLUX_VERSION', `the repository's manifests are of Flux ${comes}, but ${there}`, 'Nothing was applied. Bring the repository (and firstlight.lock.yaml) to one version first; Flux can’t go back to an older one.');
+  }
+  const older = others.find(([, version]) => compare(comes, version) < 0);
+  if (older) {
+    return problem('E_FLUX_VERSION', `the flux program is ${comes}, but ${there}: Flux can’t go back to an older version`, `Use a firstlight that brings Flux ${older[1]} or newer (\`firstlight tools\` tells which one this brings), or put such a flux on PATH.`);
+  }
+  if (way === 'upgrade') return undefined;
+  return problem('E_FLUX_VERSION', `the flux program is ${comes}, but ${there}: a bootstrap would commit an upgrade`, `Where that is wanted: \`firstlight up --upgrade-flux\`. Else use the firstlight that brings Flux ${others[0]?.[1]}, or put that flux on PATH.`);
+}
+
+/** A folder in the repository without `./` before and slashes after it, as Flux takes them for the same. */
+export function plainPath(path: string): string {
   return path.replace(/^(\.\/)+/, '').replace(/\/+$/, '') || '.';
 }

@@ -3,51 +3,67 @@ import type { Host } from '../lib/host.ts';
 import type { Cluster, Gitops } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
 import { withKeyAgent } from './agent.ts';
-import { COMPONENTS, missingParts, readFlux, refuseConflicts } from './flux-state.ts';
-import { gitOverSshOrThrow, writeKnownHosts } from './git.ts';
+import { readFluxManifests, wantedComponents } from './flux-manifests.ts';
+import { missingParts, readFlux, refuseConflicts, type FluxWay } from './flux-state.ts';
+import { writeKnownHosts } from './git.ts';
 import { gitProblem } from './git-errors.ts';
 import { done, needed, type Observation } from './observation.ts';
 import { remoteName } from './remote.ts';
-import { gitopsOf, requireGitKey } from './repository.ts';
+import { gitopsOf, openRepository, requireGitKey } from './repository.ts';
 import { applySourceSecret, trustsPinnedKey } from './source-secret.ts';
 
 /** Milliseconds for the whole bootstrap: images come over the owner's line. */
 const DEADLINE_MS = 15 * 60_000;
 
-/** Looks whether Flux runs and follows the inventory's repository, branch and host key. Throws what kubectl throws. */
-export async function observeFlux(host: Host, cluster: Cluster, kubeconfig: string): Promise<Observation> {
+/**
+ * Looks whether Flux runs and follows the inventory's repository, branch and host key; on the way `upgrade` also whether it is of the
+ * flux program's version. Throws what kubectl throws.
+ */
+export async function observeFlux(host: Host, cluster: Cluster, kubeconfig: string, way: FluxWay = 'bootstrap'): Promise<Observation & { readonly version?: string }> {
   const state = await readFlux(host, kubeconfig);
   const missing = missingParts(state, gitopsOf(cluster));
+  if (way === 'upgrade' && state.version !== undefined) {
+    const comes = await cliVersion(host);
+    if (comes !== state.version) missing.push(`Flux ${state.version} is to become ${comes}`);
+  }
   if (missing.length > 0) return needed(missing.join('; '));
-  return done(`Flux ${state.version ?? ''} follows ${gitopsOf(cluster).branch} of ${remoteName(gitopsOf(cluster))}`);
+  return { ...done(`Flux ${state.version ?? ''} follows ${gitopsOf(cluster).branch} of ${remoteName(gitopsOf(cluster))}`), ...(state.version === undefined ? {} : { version: state.version }) };
 }
 
+/** How a bootstrap is to go: which version of Flux is pinned, if any, and whether a newer one may be committed. */
+export type BootstrapChoice = { readonly pinned?: string | undefined; readonly way?: 'bootstrap' | 'upgrade' };
+
 /**
- * Runs the real `flux bootstrap git` with the three controllers. Only the pinned host key is trusted, by the CLI and
- * afterwards by Flux; the git key is lent by an agent and stands in no argument, file or environment. Conflicts and an
- * unreachable git host end it before anything is written. Running it again finishes what an interrupted run began.
+ * Runs the real `flux bootstrap git` with the controllers that the repository needs, and gives the version of Flux. Only the pinned
+ * host key is trusted, by the CLI and afterwards by Flux; the git key is lent by an agent and stands in no argument, file or environment. Conflicts, another
+ * version and an unreachable git host end it before anything is written. Running it again finishes what an interrupted run began.
  * Throws `E_FLUX_PATH`, `E_FLUX_SUSPENDED`, `E_FLUX_VERSION`, `E_FLUX_CONFLICT`, `E_GIT_…`, `E_KUBE_…`, `E_FLUX_BOOTSTRAP`.
  */
-export async function bootstrapFlux(host: Host, cluster: Cluster, credentials: Credentials, kubeconfig: string): Promise<void> {
+export async function bootstrapFlux(host: Host, cluster: Cluster, credentials: Credentials, kubeconfig: string, choice: BootstrapChoice = {}): Promise<string> {
   const gitops = gitopsOf(cluster);
   const key = requireGitKey(credentials);
-  const version = await cliVersion(host);
-  refuseConflicts(await readFlux(host, kubeconfig), gitops, version);
+  const [version, state, { folder }] = await Promise.all([cliVersion(host), readFlux(host, kubeconfig), openRepository(host, cluster, credentials)]);
+  const there = await readFluxManifests(folder, gitops);
+  refuseConflicts(state, gitops, { comes: version, cluster: state.version, repository: there?.version, pinned: choice.pinned }, choice.way ?? 'bootstrap');
+  const components = await wantedComponents(folder, gitops, there?.names ?? []);
   const knownHosts = await writeKnownHosts(host, gitops);
   await withKeyAgent(host, key, async (agent) => {
-    await gitOverSshOrThrow(host, { gitops, agent, knownHosts }, host.scratch, ['ls-remote', '--exit-code', '--heads', gitops.url, gitops.branch]);
     await applySourceSecret(host, kubeconfig, gitops, key);
-    await runBootstrap(host, gitops, version, { KUBECONFIG: kubeconfig, SSH_AUTH_SOCK: agent, SSH_KNOWN_HOSTS: knownHosts });
+    await runBootstrap(host, gitops, { version, ...components }, { KUBECONFIG: kubeconfig, SSH_AUTH_SOCK: agent, SSH_KNOWN_HOSTS: knownHosts });
   });
   const after = await readFlux(host, kubeconfig);
   if (!trustsPinnedKey(after.secret, gitops)) {
     throw problem('E_GIT_HOST_KEY', 'after the bootstrap the Secret flux-system trusts another host key than the pinned one', 'See who else writes this Secret; then run again.');
   }
+  return version;
 }
 
-async function runBootstrap(host: Host, gitops: Gitops, version: string, env: Readonly<Record<string, string>>): Promise<void> {
+type Release = { readonly version: string; readonly plain: readonly string[]; readonly extra: readonly string[] };
+
+async function runBootstrap(host: Host, gitops: Gitops, { version, plain, extra }: Release, env: Readonly<Record<string, string>>): Promise<void> {
   const args = ['bootstrap', 'git', `--url=${gitops.url}`, `--branch=${gitops.branch}`, `--path=${gitops.path}`, '--silent',
-    `--components=${COMPONENTS.join(',')}`, `--version=${version}`, `--timeout=${Math.round(DEADLINE_MS / 1000) - 30}s`, '--author-name=firstlight', '--author-email=firstlight@localhost'];
+    `--components=${plain.join(',')}`, ...(extra.length > 0 ? [`--components-extra=${extra.join(',')}`] : []),
+    `--version=${version}`, `--timeout=${Math.round(DEADLINE_MS / 1000) - 30}s`, '--author-name=firstlight', '--author-email=firstlight@localhost'];
   const answer = await host.run({
     program: 'flux', args, env, timeoutMs: DEADLINE_MS, accept: 'any',
     onStderrLine: (line) => host.emit({ code: 'flux.progress', message: host.mask.hide(line.trim()) }),

@@ -73,6 +73,11 @@ export async function applyObjects(host: Host, kubeconfig: string, objects: read
   await kubectl(host, kubeconfig, ['apply', '--server-side', '--force-conflicts', '--field-manager=firstlight', '--filename=-'], list);
 }
 
+/** Applies manifests in YAML server-side as field manager `kubectl`, whose fields kustomize-controller takes over as its own. Throws what `kubectl` throws. */
+export async function applyManifests(host: Host, kubeconfig: string, yaml: string): Promise<void> {
+  await kubectl(host, kubeconfig, ['apply', '--server-side', '--force-conflicts', '--field-manager=kubectl', '--filename=-'], yaml);
+}
+
 /** A Secret's value in the clear, or undefined. */
 export function secretValue(secret: KubeObject | undefined, key: string): string | undefined {
   const value = secret?.data?.[key];

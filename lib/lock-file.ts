@@ -11,8 +11,8 @@ export type ImagePin = {
   readonly rawBytes: number;
 };
 
-/** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`. */
-export type LockFile = { readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin };
+/** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`; `flux` is the version that the cluster was bootstrapped with (`v2.9.5`). */
+export type LockFile = { readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string };
 
 /** The one bootstrap of etcd: of which node it was intended, and whether members were seen afterwards. */
 export type EtcdRecord = { readonly node: string; readonly finished?: boolean };
@@ -21,24 +21,26 @@ export type EtcdRecord = { readonly node: string; readonly finished?: boolean };
 export type NasPin = { readonly certificate: string };
 
 /** Pins to set; those not named stay. */
-export type LockChange = { readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin };
+export type LockChange = { readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string };
 
 const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
 
 /** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
 export async function readLock(path: string): Promise<LockFile> {
   const document = await load(path);
-  const { schematic, images = {}, etcd, nas } = (document.toJS() ?? {}) as { schematic?: unknown; images?: unknown; etcd?: unknown; nas?: unknown };
+  const { schematic, images = {}, etcd, nas, flux } = (document.toJS() ?? {}) as { schematic?: unknown; images?: unknown; etcd?: unknown; nas?: unknown; flux?: unknown };
   if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
   if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
   const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
   if (odd) throw wrong(path, `images["${odd[0]}"] is not a whole pin`);
   if (etcd !== undefined && typeof (etcd as EtcdRecord | null)?.node !== 'string') throw wrong(path, 'etcd names no node');
   if (nas !== undefined && !isHash((nas as NasPin | null)?.certificate)) throw wrong(path, 'nas.certificate is not 64 hex digits');
+  if (flux !== undefined && !(typeof flux === 'string' && /^v\d+\.\d+\.\d+/.test(flux))) throw wrong(path, 'flux is not a version');
   return {
     ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin>,
     ...(etcd === undefined ? {} : { etcd: etcd as EtcdRecord }),
     ...(nas === undefined ? {} : { nas: nas as NasPin }),
+    ...(flux === undefined ? {} : { flux }),
   };
 }
 
@@ -63,6 +65,7 @@ async function writeChange(path: string, change: LockChange): Promise<void> {
   }
   for (const [key, value] of Object.entries(change.etcd ?? {})) document.setIn(['etcd', key], value);
   if (change.nas) document.setIn(['nas', 'certificate'], change.nas.certificate);
+  if (change.flux !== undefined) document.setIn(['flux'], change.flux);
   const after = String(document);
   if (after !== before) await writeWhole(path, after);
 }

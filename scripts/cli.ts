@@ -33,14 +33,16 @@ command('rehearse [cluster...]', 'bring the cluster up in the lab, against virtu
   .option('--at-once <n>', 'how many of several may run at once; 2 unless told, 3 with four processors');
 command('up [cluster]', 'bring the real cluster up, or finish bringing it up; run it again at any time', 'firstlight up gandalf',
   async () => (await import('./commands/up.ts')).upCommand)
-  .option('--access <folder>', 'leave kubeconfig and talosconfig (0600) in this folder');
+  .option('--access <folder>', 'leave kubeconfig and talosconfig (0600) in this folder')
+  .option('--upgrade-flux', 'let the flux program commit its own version of Flux where an older one is pinned')
+  .option('--offline', 'bring Flux back from the manifests that the repository has: nothing is written to git');
 command('check [cluster]', 'validate the file, tools, credentials, network, switch, NAS and git; changes nothing', 'firstlight check gandalf',
   async () => (await import('./commands/check.ts')).checkCommand);
 command('status [cluster]', 'what is true now', 'firstlight status gandalf --json',
   async () => (await import('./commands/status.ts')).statusCommand);
 command('flash [cluster] [node...]', 'only the cards of the named nodes: written, read back, stamped; boards are left alone', 'firstlight flash gandalf gandalf-w-2',
   async () => (await import('./commands/flash.ts')).flashCommand);
-command('git-key [cluster]', 'the public half of the key with which Flux reaches git, and where it goes', 'GITHUB_TOKEN=… firstlight git-key gandalf --install',
+command('git-key [cluster]', 'the public half of the key with which Flux reaches git, and where it goes', 'firstlight git-key gandalf --install',
   async () => (await import('./commands/git-key.ts')).gitKeyCommand)
   .option('--install', 'give it write access by the API of GitHub, GitLab or Gitea; the token comes from GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN, or is asked for');
 const card = program.command('card').description('what is on a card');

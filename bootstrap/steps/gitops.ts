@@ -1,10 +1,13 @@
 import { waitFor } from '../../lib/conditions.ts';
 import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
+import { readLock, updateLock } from '../../lib/lock-file.ts';
 import { clusterIdentities } from '../../nodes/credentials.ts';
 import { ensureAgeSecret, observeAgeSecret } from '../../gitops/age-secret.ts';
 import { ensureCsiSecret, observeCsiSecret } from '../../gitops/csi-secret.ts';
 import { bootstrapFlux, observeFlux } from '../../gitops/flux.ts';
+import { restoreFlux } from '../../gitops/flux-restore.ts';
+import type { FluxWay } from '../../gitops/flux-state.ts';
 import { observeKustomizations, observeSecretDelivered, reconcileNow } from '../../gitops/kustomizations.ts';
 import { openRepository, type Repository } from '../../gitops/repository.ts';
 import type { Facts } from '../facts.ts';
@@ -46,15 +49,42 @@ export function ageSecretStep(facts: Facts, needs: readonly string[]): Step {
   };
 }
 
-/** The real `flux bootstrap git`. */
-export function fluxStep(facts: Facts, needs: readonly string[]): Step {
+/** Flux in the cluster, by its real CLI or from the repository's own manifests; its version is pinned when it is there. */
+export function fluxStep(facts: Facts, needs: readonly string[], way: FluxWay = 'bootstrap'): Step {
+  const look = (host: Host) => observeFlux(host, facts.cluster, facts.kubeconfig, way);
+  const pinned = async (): Promise<string | undefined> => (await readLock(facts.lockFile)).flux;
   return {
     id: 'flux',
     part: 'GitOps',
-    title: 'Flux bootstrap',
+    title: way === 'offline' ? 'Flux from the repository’s manifests' : 'Flux bootstrap',
     needs,
-    observe: (host) => observeFlux(host, facts.cluster, facts.kubeconfig),
-    act: async (host) => { await bootstrapFlux(host, facts.cluster, await facts.credentials(host), facts.kubeconfig); },
+    async observe(host) {
+      const [seen, pin] = [await look(host), await pinned()];
+      if (seen.state === 'needed' || (pin !== undefined && (way !== 'upgrade' || pin === seen.version))) return seen;
+      return { state: 'needed', why: `Flux ${seen.version ?? ''} is there; its version is to be pinned` };
+    },
+    async act(host) {
+      const seen = await look(host);
+      const flux = seen.state === 'done' ? seen.version : await bring(host);
+      if (flux !== undefined) await updateLock(facts.lockFile, { flux });
+    },
+  };
+  async function bring(host: Host): Promise<string> {
+    const [credentials, pin] = [await facts.credentials(host), await pinned()];
+    return way === 'offline' ? restoreFlux(host, facts.cluster, credentials, facts.kubeconfig, pin)
+      : bootstrapFlux(host, facts.cluster, credentials, facts.kubeconfig, { pinned: pin, way });
+  }
+}
+
+/** The same step for a run that writes nothing to git: what it would have written is told instead (`E_GIT_OFFLINE`). */
+export function writingNothing(step: Step): Step {
+  return {
+    ...step,
+    async act(host) {
+      const seen = await step.observe(host);
+      const why = seen.state === 'needed' ? seen.why : seen.detail;
+      throw problem('E_GIT_OFFLINE', `${step.title}: ${why}. With --offline nothing is written to git`, 'Commit and push it yourself, or leave --offline out.');
+    },
   };
 }
 

@@ -12,12 +12,15 @@ import { observeKustomizations, observeSecretDelivered, reconcileNow } from '../
 import { commitFiles, openRepository } from '../../gitops/repository.ts';
 import { chapSecret, persistentVolume } from '../../gitops/volume-manifests.ts';
 import { waitFor } from '../../lib/conditions.ts';
+import type { FirstlightError } from '../../lib/errors.ts';
+import type { Command } from '../../lib/host.ts';
 import type { Kubelet } from '../../lab/kubernetes/kubelet.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { startControlPlane, type TestControlPlane } from '../lab/kubernetes/control-plane.ts';
 import { selfMadeMaterial } from '../lab/kubernetes/material.ts';
 import { startNode } from '../lab/kubernetes/node.ts';
 import { testHost } from '../support/host.ts';
+import { layoutPart } from './layout-part.ts';
 import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
 
 // The contract: one road from an empty cluster to a reconciled repository, with the real flux, kubectl, sops, git,
@@ -178,6 +181,51 @@ test('changed credentials are seen as not delivered until Flux has applied them'
   await ensureCsiSecret(world.host, world.cluster, changed, await open());
   await reconcileNow(world.host, kubeconfig);
   await eventually('the new credentials are delivered', async () => (await look()).state === 'done', 60_000);
+});
+
+test('a flux program of another version is refused before anything is changed, unless a newer one is told to', async () => {
+  const pushes = world.git.pushes.length;
+  const there = await observe();
+  const { version } = there;
+  assert.match(version ?? '', /^v2\.\d+\.\d+$/);
+  const asIf = (comes: string) => ({ ...world.host, run: async (command: Command) => (command.args[0] === 'version' ? { exitCode: 0, stdout: `{ "flux": "${comes}" }`, stderr: '' } : world.host.run(command)) });
+  const seen: string[] = [];
+  for (const [comes, way] of [['v2.99.0', 'bootstrap'], ['v2.0.0', 'bootstrap'], ['v2.0.0', 'upgrade']] as const) {
+    await assert.rejects(bootstrapFlux(asIf(comes), world.cluster, world.credentials, kubeconfig, { way }), (error: FirstlightError) => Boolean(seen.push(`${error.code} ${error.message}`)));
+  }
+  assert.deepEqual(seen.map((text) => text.replaceAll(version ?? '', 'HERE')), [
+    'E_FLUX_VERSION the flux program is v2.99.0, but the cluster has HERE, the repository has HERE: a bootstrap would commit an upgrade',
+    ...['', ''].map(() => 'E_FLUX_VERSION the flux program is v2.0.0, but the cluster has HERE, the repository has HERE: Flux can’t go back to an older version'),
+  ]);
+  assert.equal(JSON.stringify(await observeFlux(asIf('v2.99.0'), world.cluster, kubeconfig, 'upgrade')), JSON.stringify({ state: 'needed', why: `Flux ${version} is to become v2.99.0` }));
+  assert.deepEqual(await observeFlux(asIf('v2.99.0'), world.cluster, kubeconfig), there);
+  assert.equal(world.git.pushes.length, pushes);
+});
+
+test('a repository in the layout of Flux’s guide is bootstrapped, and none of its owner’s files is changed', { timeout: 240_000 }, async () => {
+  const layout = await layoutPart(world, kubeconfig);
+  await layout.uninstall();
+  assert.match(JSON.stringify(await layout.observe()), /Flux is not installed/);
+  const before = (await layout.git('rev-parse', 'main')).trim();
+  await layout.bootstrap();
+  await layout.reconciled();
+  const changed = (await layout.git('diff', '--name-status', before, 'main')).trim().split('\n');
+  assert.deepEqual(changed, ['M\tclusters/staging/flux-system/gotk-components.yaml', 'M\tclusters/staging/flux-system/gotk-sync.yaml']);
+  assert.match(await plane.kubectl('-n', 'web', 'get', 'helmrelease,deployment', '-o', 'name'), /helmrelease\S*podinfo[^]*deployment\S*podinfo/);
+  assert.match(await plane.kubectl('get', 'clusterissuer', 'letsencrypt', '-o', 'jsonpath={.spec.acme.server}'), /acme-staging/);
+
+  // Then the cluster is lost, and Flux comes back from what the repository has.
+  const pushes = world.git.pushes.length;
+  await layout.uninstall();
+  const { gitops } = layout.cluster;
+  await assert.rejects(layout.restore({ ...layout.cluster, gitops: { ...gitops!, path: 'clusters/production' } }), { code: 'E_FLUX_NO_MANIFESTS' });
+  await assert.rejects(layout.restore({ ...layout.cluster, gitops: { ...gitops!, url: gitops!.url.replace('.git', '') } }), { code: 'E_FLUX_SYNC' });
+  assert.match(JSON.stringify(await layout.observe()), /Flux is not installed/);
+  await layout.restore();
+  assert.equal((await layout.observe()).state, 'done');
+  assert.match(await plane.kubectl('-n', 'flux-system', 'get', 'deployment', 'kustomize-controller', '-o', 'jsonpath={.spec.template.spec.containers[0].args}'), /--requeue-dependency=2s/);
+  await layout.reconciled();
+  assert.equal(world.git.pushes.length, pushes);
 });
 
 test('an API server that is away has its code', async () => {

@@ -50,3 +50,14 @@ test('a lock file that is damaged is an error with its place, never overwritten'
   await assert.rejects(updateLock(path, { schematic: id }), { code: 'E_LOCK' });
   assert.equal(readFileSync(path, 'utf8'), 'schematic: [');
 });
+
+test('the version of Flux is pinned as its text, and anything else there is told', async () => {
+  await updateLock(path, { flux: 'v2.9.5' });
+  assert.equal((await readLock(path)).flux, 'v2.9.5');
+  await updateLock(path, { schematic: id });
+  assert.equal((await readLock(path)).flux, 'v2.9.5');
+  for (const wrong of ['2.9', 'latest', '[v2.9.5]']) {
+    writeFileSync(path, `flux: ${wrong}\n`);
+    await assert.rejects(readLock(path), { code: 'E_LOCK' });
+  }
+});
