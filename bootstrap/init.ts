@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { missingFiles, skeletonFiles, type Answers, type NewFile } from '../gitops/skeleton/template.ts';
+import { Netmask } from 'netmask';
+import { SHARED_ACCOUNT, SHARED_ACCOUNT_HINT } from '../gitops/csi-folder.ts';
+import { missingFiles, sharedFolders, skeletonFiles, type Answers, type NewFile } from '../gitops/skeleton/template.ts';
 import { sopsRules } from '../gitops/skeleton/sops-rules.ts';
 import { ownGit } from '../gitops/secrets/own-git.ts';
 import { escrowPages } from '../gitops/secrets/page.ts';
@@ -27,6 +29,8 @@ export type InitPlan = {
   /** What `.sops.yaml` would have to say, where there is one that does not know the new cluster. */
   readonly rules?: string;
   readonly offline?: { readonly identity: string; readonly page: string };
+  /** What has to be moved first, where another cluster's NAS account lies where this one would apply it too. */
+  readonly move?: string;
 };
 
 /** What was made: the public half of the new git key, which the git host must be told. */
@@ -43,8 +47,11 @@ export async function planInit(host: Host, wanted: NewCluster): Promise<InitPlan
   if (!/^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){1,2}$/.test(prefix) || prefix.split('.').length !== 3 || prefix.split('.').some((part) => Number(part) > 255)) {
     throw problem('E_INIT_NETWORK', `"${prefix}" is no start of a private /24`, 'Say its first three numbers, like 192.168.77.');
   }
+  if ((await sharedFolders(wanted.template)).has(name)) throw problem('E_INIT_NAME', `"${name}" is a folder that all clusters share`, 'What lies below a cluster\'s name is that cluster\'s alone: take another name.');
   const others = await clustersOf(root);
   if (others.some((cluster) => cluster.name === name)) throw problem('E_INIT_TAKEN', `the repository has a cluster ${name} already`, `Change machines/${name}/cluster.yaml, or say another --name.`);
+  const near = others.find((cluster) => new Netmask(cluster.network.subnet).contains(`${prefix}.0`));
+  if (near) throw problem('E_INIT_NETWORK', `${prefix}.0/24 is the network of cluster ${near.name}: both would have the same addresses`, 'Say another --network; in one network with it, give the boards, the endpoint and the rest free addresses in cluster.yaml.');
   const clusterIdentity = await generateX25519Identity();
   host.mask.add(clusterIdentity);
   const known = others.flatMap((cluster) => cluster.secrets.recipients).find((one) => one.role === 'offline')?.key;
@@ -63,6 +70,7 @@ export async function planInit(host: Host, wanted: NewCluster): Promise<InitPlan
     root, cluster: made, clusterIdentity, repositoryIsNew: !existsSync(join(root, '.git')),
     files: inventoryLast(await missingFiles(root, files)),
     ...(there === undefined || there.includes(answers.recipients.cluster) ? {} : { rules }),
+    ...(existsSync(join(root, SHARED_ACCOUNT)) ? { move: `${SHARED_ACCOUNT} is another cluster's NAS account. ${SHARED_ACCOUNT_HINT}` } : {}),
     ...(offlineIdentity === undefined ? {} : { offline: { identity: offlineIdentity, page: join(dirname(root), `${basename(root)}-escrow.html`) } }),
   };
 }

@@ -36,16 +36,24 @@ const LEFT_OUT = /^\.sops\.yaml$|(^|\/)(runs|backups)\/|\.sops\.ya?ml$|\/firstli
  * name. What clusters share (infrastructure/controllers and configs, apps/base, components) says nothing of one of them.
  */
 export async function skeletonFiles(template: string, answers: Answers): Promise<NewFile[]> {
-  const entries = await readdir(template, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(template.length + 1)).sort();
   const files: NewFile[] = [];
-  for (const path of paths) {
-    if (LEFT_OUT.test(path)) continue;
+  for (const path of await templatePaths(template)) {
     const shared = !path.split('/').includes(TEMPLATE.name) && path !== 'README.md';
     const text = await readFile(join(template, path), 'utf8');
     files.push({ path: path.replaceAll(`/${TEMPLATE.name}/`, `/${answers.name}/`), text: shared ? text : renamed(text, answers) });
   }
   return files;
+}
+
+/** Names that no cluster can have: folders that clusters share, since a file below a cluster's name is that cluster's alone. */
+export async function sharedFolders(template: string): Promise<ReadonlySet<string>> {
+  return new Set((await templatePaths(template)).flatMap((path) => path.split('/').slice(0, -1)).filter((name) => name !== TEMPLATE.name));
+}
+
+async function templatePaths(template: string): Promise<string[]> {
+  const entries = await readdir(template, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(template.length + 1));
+  return paths.filter((path) => !LEFT_OUT.test(path)).sort();
 }
 
 /** Those that the repository has not: what is there stays as it is, whatever it holds. */

@@ -64,6 +64,7 @@ function afterText(plan: InitPlan, gitKey: string, commit: string | undefined): 
   const { cluster, root } = plan;
   const here = relative(process.cwd(), root) || '.';
   const steps = [
+    ...(plan.move === undefined ? [] : [plan.move]),
     `Say in machines/${cluster.name}/cluster.yaml what is yours: MAC addresses, ports, addresses, host keys, the git repository.`,
     `firstlight secrets set machines/${cluster.name}/credentials.sops.yaml nasPassword, and switchPassword.`,
     `Let this key write to the git repository: ${gitKey.trim()} firstlight-${cluster.name}`,

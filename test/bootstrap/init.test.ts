@@ -88,7 +88,7 @@ test('in a repository of another layout nothing that is there is changed', async
 });
 
 test('a name that is none, a network that is not private, a cluster that is there, an unprinted page: refused with nothing written', async () => {
-  for (const [name, prefix, code] of [['Frodo!', '192.168.80', 'E_INIT_NAME'], ['frodo', '8.8.8', 'E_INIT_NETWORK'], ['frodo', '192.168', 'E_INIT_NETWORK'], ['frodo', '192.168.300', 'E_INIT_NETWORK']] as const) {
+  for (const [name, prefix, code] of [['Frodo!', '192.168.80', 'E_INIT_NAME'], ['frodo', '8.8.8', 'E_INIT_NETWORK'], ['apps', '192.168.80', 'E_INIT_NAME'], ['secrets', '192.168.80', 'E_INIT_NAME'], ['frodo', '192.168', 'E_INIT_NETWORK'], ['frodo', '192.168.300', 'E_INIT_NETWORK']] as const) {
     await assert.rejects(planInit(host, wanted(name, prefix)), { code });
   }
   const plan = await planInit(host, wanted('frodo', '192.168.80'));
@@ -98,6 +98,7 @@ test('a name that is none, a network that is not private, a cluster that is ther
   const other = { ...wanted('sam', '192.168.82'), root: join(host.scratch, 'other') };
   await runInit(host, await planInit(host, other));
   await assert.rejects(planInit(host, other), { code: 'E_INIT_TAKEN' });
+  await assert.rejects(planInit(host, { ...other, name: 'rosie' }), { code: 'E_INIT_NETWORK', message: /network of cluster sam/ });
 });
 
 test('the credentials it wrote are what up asks for, but for the passwords that only the owner knows', async () => {
