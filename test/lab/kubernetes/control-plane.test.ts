@@ -12,6 +12,28 @@ import { startNode } from './node.ts';
 
 const ADDRESS = '127.61.1.11';
 
+const PODS = `
+apiVersion: batch/v1
+kind: Job
+metadata: { name: once }
+spec: { template: { spec: { restartPolicy: Never, containers: [{ name: a, image: a }] } } }
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: everywhere }
+spec: { selector: { matchLabels: { app: everywhere } }, template: { metadata: { labels: { app: everywhere } }, spec: { containers: [{ name: a, image: a }] } } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: env }
+spec: { containers: [{ name: a, image: a, envFrom: [{ secretRef: { name: ring } }] }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: volume }
+spec: { containers: [{ name: a, image: a }], volumes: [{ name: map, configMap: { name: ring } }, { name: maybe, secret: { secretName: none, optional: true } }] }
+`;
+
 test('nodes register with the bootstrap token, show as Ready, and go NotReady after a power cut', async (t) => {
   const material = await selfMadeMaterial('cp-1', ADDRESS);
   // The kubelets start before there is an API server, as boards do.
@@ -35,6 +57,24 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
   await assert.rejects(cp.host.run({
     program: 'kubectl', args: ['--server', material.endpoint, '--insecure-skip-tls-verify', '--token', material.bootstrapToken, 'get', 'secrets', '-A'], env: { KUBECONFIG: '/dev/null' },
   }), /forbidden/i);
+
+  await t.test('jobs end, a DaemonSet keeps off the control plane, and what a pod misses is told in a kubelet’s words', async () => {
+    const file = join(host.scratch, 'pods.yaml');
+    writeFileSync(file, PODS);
+    await cp.kubectl('apply', '-f', file);
+    await cp.kubectl('wait', '--for=condition=complete', 'job/once', '--timeout=30s');
+    await cp.kubectl('rollout', 'status', 'daemonset/everywhere', '--timeout=30s');
+    assert.equal(await cp.kubectl('get', 'pods', '-l', 'app=everywhere', '-o', 'jsonpath={.items[*].spec.nodeName}'), 'worker-1');
+    const waiting = (name: string): Promise<string> => cp.kubectl('get', 'pod', name, '-o', 'jsonpath={.status.containerStatuses[0].state.waiting.reason}');
+    await eventually(host, 'the missing Secret of the environment is told', () => waiting('env'), /^CreateContainerConfigError$/);
+    await eventually(host, 'the missing ConfigMap of a volume is told', () => cp.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}'), /MountVolume\.SetUp failed for volume "map" : configmaps "ring" not found/);
+    assert.equal(await waiting('volume'), 'ContainerCreating');
+    await cp.kubectl('create', 'secret', 'generic', 'ring', '--from-literal=one=x');
+    await cp.kubectl('create', 'configmap', 'ring');
+    await cp.kubectl('wait', '--for=condition=Ready', 'pod/env', 'pod/volume', '--timeout=30s');
+    assert.match(await cp.kubectl('get', 'pod', 'env', '-o', 'wide', '--no-headers'), /1\/1 +Running +0 +\S+ +10\.244\.\d\.\d+ +worker-1/);
+    await cp.kubectl('delete', 'pod', 'env', 'volume', '--timeout=30s');
+  });
 
   await worker.end('kill');
   await eventually(cp.host, 'worker-1 is NotReady', async () => /worker-1 +NotReady/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
