@@ -19,9 +19,15 @@ export type Delivery = {
   readonly folder: string;
   readonly secrets: Readonly<Record<string, object>>;
   readonly manifests: Readonly<Record<string, object>>;
+  /** What else the kustomization.yaml must list: what lies elsewhere in the repository already. */
+  readonly lists?: readonly string[];
+  /** Where the folder has no kustomization.yaml: one is made, or none is needed (Flux takes a folder without one whole); else that is `E_GIT_LAYOUT`. */
+  readonly unlisted?: 'make' | 'allow';
   /** The commit's message. */
   readonly message: string;
 };
+
+const EMPTY_LIST = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n';
 
 type Missing = { readonly why: string; readonly make: () => Promise<FileToCommit> };
 
@@ -49,7 +55,7 @@ export async function ensureDelivery(host: Host, cluster: Cluster, credentials: 
 async function findMissing(host: Host, cluster: Cluster, credentials: Credentials, repository: Repository, delivery: Delivery): Promise<Missing[]> {
   const missing: Missing[] = [];
   const listPath = `${delivery.folder}/kustomization.yaml`;
-  const list = await readList(repository, delivery.folder, listPath);
+  const list = await readList(repository, delivery, listPath);
   for (const [name, plain] of Object.entries(delivery.secrets)) {
     const secret = { path: `${delivery.folder}/${name}`, plain };
     const why = await sealFault(host, cluster, credentials, repository, secret);
@@ -61,8 +67,8 @@ async function findMissing(host: Host, cluster: Cluster, credentials: Credential
     if (text !== undefined && holds(readQuietly(text), wanted)) continue;
     missing.push({ why: text === undefined ? `${path} is not in the repository` : `${path} says something else than the cluster`, make: async () => ({ path, content: withFields(text, wanted, path) }) });
   }
-  const unlisted = names(delivery).filter((name) => !listsResource(list, name, listPath));
-  if (unlisted.length > 0) {
+  const unlisted = list === undefined ? [] : [...names(delivery), ...delivery.lists ?? []].filter((name) => !listsResource(list, name, listPath));
+  if (list !== undefined && unlisted.length > 0) {
     const content = unlisted.reduce((text, name) => withResource(text, name, listPath), list);
     missing.push({ why: `${listPath} does not list ${unlisted.join(', ')}`, make: async () => ({ path: listPath, content }) });
   }
@@ -81,9 +87,10 @@ function readQuietly(text: string): unknown {
   }
 }
 
-async function readList(repository: Repository, folder: string, path: string): Promise<string> {
+async function readList(repository: Repository, { folder, unlisted }: Delivery, path: string): Promise<string | undefined> {
   const text = await readIfThere(join(repository.folder, path));
-  if (text !== undefined) return text;
+  if (text !== undefined || unlisted === 'allow') return text;
+  if (unlisted === 'make') return EMPTY_LIST;
   throw problem('E_GIT_LAYOUT', `the GitOps repository has no ${path} on branch ${repository.branch}`,
     `Copy ${folder} from firstlight's example homelab repository (and the Kustomization in clusters/ that reads it), push it, and run again.`, { where: { file: path } });
 }

@@ -4,44 +4,57 @@ import { readIfThere } from '../../lib/files.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Cluster, StoredSecret, Vault } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
+import { ownSecretsFolder } from '../csi-folder.ts';
 import { ensureDelivery, observeDelivery, type Delivery } from '../delivery.ts';
+import { listsResource } from '../kustomization-file.ts';
 import { done, needed, type Observation } from '../observation.ts';
-import type { Repository } from '../repository.ts';
+import { gitopsOf, type Repository } from '../repository.ts';
 import { secretContent } from '../secrets/manifest.ts';
-import { inVault } from './look.ts';
-import { bySecret, clusterSecretStore, externalPath, externalSecret, keysIn, principalSecret, sopsPath, STORE, vaultFolder } from './manifests.ts';
+import { bySecret, clusterSecretStore, externalPath, externalSecret, keysIn, principalSecret, sopsPath, STORE, storeKustomization, vaultFolder } from './manifests.ts';
 
 /**
- * Looks whether the repository holds what External Secrets needs: the ClusterSecretStore and the encrypted Secret with the service
- * principal in `infrastructure/vault/<cluster>`, and an ExternalSecret for every secret of the inventory that is kept in the vault,
- * beside its app. Throws `E_VAULT_STORES` where the repository keeps a secret elsewhere than the inventory says, `E_GIT_LAYOUT`.
+ * Looks whether the repository holds what External Secrets needs: the encrypted Secret with the service principal among the
+ * cluster's own (`infrastructure/secrets/<cluster>`), the ClusterSecretStore in `infrastructure/vault/<cluster>` with its Kustomization, and
+ * beside each app an ExternalSecret with the keys that the inventory keeps in the vault. Throws `E_VAULT_STORES` where the repository keeps a secret elsewhere than the inventory says, `E_GIT_LAYOUT`.
  */
 export async function observeVaultManifests(host: Host, cluster: Cluster, vault: Vault, credentials: Credentials, repository: Repository): Promise<Observation> {
   await refuseOtherStores(vault, repository.folder);
-  const looks = await Promise.all(deliveries(host, cluster, vault, credentials).map((delivery) => observeDelivery(host, cluster, credentials, repository, delivery)));
+  const looks = await Promise.all((await deliveries(host, cluster, vault, credentials, repository.folder)).map((delivery) => observeDelivery(host, cluster, credentials, repository, delivery)));
   const missing = looks.flatMap((look) => (look.state === 'needed' ? [look.why] : []));
-  return missing.length > 0 ? needed(missing.join('; ')) : done(`${STORE.name} and ${inVault(vault).length} ExternalSecrets up to date`);
+  return missing.length > 0 ? needed(missing.join('; ')) : done([`ClusterSecretStore ${STORE.name}`, ...bySecret(vault).map(([first]) => externalPath(first))].join(', ') + ' up to date');
 }
 
 /** Commits and pushes what of them is missing or differs, folder by folder. Throws what `observeVaultManifests` and `ensureDelivery` throw. */
 export async function ensureVaultManifests(host: Host, cluster: Cluster, vault: Vault, credentials: Credentials, repository: Repository): Promise<void> {
   await refuseOtherStores(vault, repository.folder);
   let at = repository;
-  for (const delivery of deliveries(host, cluster, vault, credentials)) ({ repository: at } = await ensureDelivery(host, cluster, credentials, at, delivery));
+  for (const delivery of await deliveries(host, cluster, vault, credentials, repository.folder)) ({ repository: at } = await ensureDelivery(host, cluster, credentials, at, delivery));
 }
 
-function deliveries(host: Host, cluster: Cluster, vault: Vault, credentials: Credentials): Delivery[] {
+async function deliveries(host: Host, cluster: Cluster, vault: Vault, credentials: Credentials, root: string): Promise<Delivery[]> {
   if (credentials.vaultClientSecret) host.mask.add(credentials.vaultClientSecret);
+  const own = ownSecretsFolder(cluster);
   return [
     {
-      folder: vaultFolder(cluster), secrets: { [STORE.credentials]: principalSecret(vault, credentials) }, manifests: { [STORE.file]: clusterSecretStore(vault) },
-      message: `Let External Secrets of ${cluster.name} read the vault`,
+      folder: own, secrets: { [STORE.credentials]: principalSecret(vault, credentials) }, manifests: {}, lists: await controllerFor(root, own),
+      message: `Let External Secrets of ${cluster.name} into the vault`,
     },
+    { folder: vaultFolder(cluster), secrets: {}, manifests: { [STORE.file]: clusterSecretStore(vault) }, unlisted: 'make', message: `Tell External Secrets of ${cluster.name} of the vault` },
+    { folder: gitopsOf(cluster).path, secrets: {}, manifests: { [STORE.kustomization]: storeKustomization(cluster) }, unlisted: 'allow', message: `Let Flux apply the vault's store of ${cluster.name}` },
     ...bySecret(vault).map(([first, secrets]): Delivery => ({
       folder: posix.dirname(first.path), secrets: {}, manifests: { [posix.basename(externalPath(first))]: externalSecret(first, secrets) },
       message: `Take ${secrets.map((secret) => `${secret.secret}.${secret.key}`).join(', ')} from the vault`,
     })),
   ];
+}
+
+/** External Secrets as the skeleton has it is for clusters with a vault alone: where no list of all controllers has it, the cluster's own takes it in. */
+async function controllerFor(root: string, own: string): Promise<string[]> {
+  const path = `${posix.dirname(STORE.controller)}/kustomization.yaml`;
+  const shared = await readIfThere(join(root, path));
+  const there = await readIfThere(join(root, STORE.controller, 'kustomization.yaml'));
+  if (there === undefined || (shared !== undefined && listsResource(shared, posix.basename(STORE.controller), path))) return [];
+  return [posix.relative(own, STORE.controller)];
 }
 
 /** Two stores that fill one key would undo each other's work; a secret in neither would be missing. */

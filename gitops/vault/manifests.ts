@@ -11,7 +11,11 @@ export const STORE = {
   /** Namespace of External Secrets and of the Secret with the service principal. */
   namespace: 'external-secrets',
   file: 'store.yaml',
-  credentials: 'credentials.sops.yaml',
+  credentials: 'vault.sops.yaml',
+  /** The Kustomization that applies the store, in the cluster's own folder. */
+  kustomization: 'vault.yaml',
+  /** The folder with External Secrets itself. */
+  controller: 'infrastructure/controllers/external-secrets',
 } as const;
 
 /** The API of External Secrets (external-secrets/external-secrets: apis/externalsecrets/v1). */
@@ -42,6 +46,17 @@ export function clusterSecretStore(vault: Vault): object {
       ...(cloud === undefined ? { environmentType: 'AzureStackCloud', useAzureSDK: true, customCloudConfig: { activeDirectoryEndpoint: vault.authority } } : { environmentType: cloud }),
       authSecretRef: { clientId: ref('clientId'), clientSecret: ref('clientSecret') },
     } } },
+  };
+}
+
+/** Flux's Kustomization of the store: once External Secrets has brought its kinds. */
+export function storeKustomization(cluster: Pick<Cluster, 'name'>): object {
+  return {
+    apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization', metadata: { name: 'vault', namespace: 'flux-system' },
+    spec: {
+      dependsOn: [{ name: 'infra-controllers' }], interval: '1h', retryInterval: '2m', timeout: '5m',
+      sourceRef: { kind: 'GitRepository', name: 'flux-system' }, path: `./${vaultFolder(cluster)}`, prune: true, wait: true,
+    },
   };
 }
 
