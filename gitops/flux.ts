@@ -89,5 +89,10 @@ function bootstrapProblem(gitops: Gitops, stderr: string): Error {
   if (/unable to authenticate/.test(words)) return gitProblem(gitops, 'Permission denied (publickey)', (text) => text);
   if (/failed to push|hook declined/.test(words)) return gitProblem(gitops, `[remote rejected] ${words}`, (text) => text);
   if (/failed to clone repository/.test(words)) return gitProblem(gitops, words, (text) => text);
+  const lacking = /open \S*\/([a-z-]+)\.yaml: no such file/.exec(words)?.[1];
+  if (lacking !== undefined) {
+    return problem('E_FLUX_COMPONENT', `the flux program here can't install ${lacking}, which the repository needs: it was built on this machine, from firstlight's three controllers alone`,
+      'Nothing was committed. Put the published program of that version on PATH (github.com/fluxcd/flux2/releases), then run again.');
+  }
   return problem('E_FLUX_BOOTSTRAP', `flux bootstrap failed: ${words}`, 'See `flux get all` and `kubectl -n flux-system get pods`; running again goes on from there.');
 }

@@ -76,6 +76,14 @@ export async function commitFiles(host: Host, repository: Repository, message: s
   }));
 }
 
+/**
+ * Proves, by a push that sends nothing, that the git key may write: hosts refuse a read-only deploy key as soon as it asks to.
+ * Throws `E_GIT_PUSH_REFUSED` and what `openRepository` throws. A protected branch shows only when something is pushed.
+ */
+export async function provePush(host: Host, { folder, branch, access }: Repository): Promise<void> {
+  await inTurn(folder, () => access((granted) => gitOverSshOrThrow(host, granted, folder, ['push', '--quiet', '--dry-run', 'origin', `HEAD:refs/heads/${branch}`])));
+}
+
 /** The git key, known to the mask by the time it is used. Throws `E_CREDENTIALS_MISSING`. */
 export function requireGitKey(credentials: Pick<Credentials, 'gitKey'>): string {
   if (credentials.gitKey) return credentials.gitKey;

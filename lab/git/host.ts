@@ -6,8 +6,11 @@ import { openSshDoor } from '../ssh-door.ts';
 import { readGitCommand } from './command.ts';
 import { gitEnvironment, movedReferences, references, serveChannel, writeProtection, type Push } from './service.ts';
 
-/** How the git host misbehaves: every push refused as by a protected branch, closed port, or silence on new connections. */
-export type GitHostFault = 'refuse-push' | 'refuse' | 'hang';
+/** How the git host misbehaves: every push refused as by a protected branch, every key taken for reading only, closed port, or silence on new connections. */
+export type GitHostFault = 'refuse-push' | 'read-only' | 'refuse' | 'hang';
+
+/** GitHub's words to a deploy key that may not write, as soon as it asks for git-receive-pack. */
+const READ_ONLY = 'ERROR: The key you are authenticating with has been marked as read only.';
 
 /** A git host of the lab: SSH with public keys only. */
 export type GitHostOptions = {
@@ -61,7 +64,8 @@ export async function startGitHost(options: GitHostOptions): Promise<LabGitHost>
     });
     session.on('exec', (accept, _reject, info) => {
       const channel = accept();
-      const request = readGitCommand(info.command, options.repositories);
+      const asked = readGitCommand(info.command, options.repositories);
+      const request = fault === 'read-only' && asked.kind === 'service' && asked.service === 'receive-pack' ? { kind: 'refused' as const, message: READ_ONLY } : asked;
       if (request.kind === 'refused') {
         channel.stderr.write(`${request.message}\n`);
         channel.exit(1);

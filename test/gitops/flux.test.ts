@@ -197,6 +197,9 @@ test('a flux program of another version is refused before anything is changed, u
     'E_FLUX_VERSION the flux program is v2.99.0, but the cluster has HERE, the repository has HERE: a bootstrap would commit an upgrade',
     ...['', ''].map(() => 'E_FLUX_VERSION the flux program is v2.0.0, but the cluster has HERE, the repository has HERE: Flux can’t go back to an older version'),
   ]);
+  // What the flux program says that was built on this machine, which has the manifests of three controllers only.
+  const lacking = { ...world.host, run: async (command: Command) => (command.args[0] === 'bootstrap' ? { exitCode: 1, stdout: '', stderr: '✗ accumulating resources: open /tmp/flux-system1/notification-controller.yaml: no such file or directory' } : world.host.run(command)) };
+  await assert.rejects(bootstrapFlux(lacking, world.cluster, world.credentials, kubeconfig), { code: 'E_FLUX_COMPONENT', message: /can't install notification-controller/ });
   assert.equal(JSON.stringify(await observeFlux(asIf('v2.99.0'), world.cluster, kubeconfig, 'upgrade')), JSON.stringify({ state: 'needed', why: `Flux ${version} is to become v2.99.0` }));
   assert.deepEqual(await observeFlux(asIf('v2.99.0'), world.cluster, kubeconfig), there);
   assert.equal(world.git.pushes.length, pushes);

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { newSshKey } from '../../lib/ssh-key.ts';
-import { commitFiles, openRepository } from '../../gitops/repository.ts';
+import { commitFiles, openRepository, provePush } from '../../gitops/repository.ts';
 import { knownHostsLine, parseRemote } from '../../gitops/remote.ts';
 import type { Command } from '../../lib/host.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
@@ -92,6 +92,15 @@ test('each way in which the git host is wrong has its code', async () => {
   await fails(open(), 'E_GIT_UNREACHABLE', /timed out/);
   await world.git.fail(undefined);
   await open();
+});
+
+test('a key that may only read is found out by a push that sends nothing', async () => {
+  const [before, pushes] = [await remoteHead(), world.git.pushes.length];
+  await provePush(world.host, await open());
+  await world.git.fail('read-only');
+  await fails(open().then((repository) => provePush(world.host, repository)), 'E_GIT_PUSH_REFUSED', /marked as read only/);
+  await world.git.fail(undefined);
+  assert.deepEqual([await remoteHead(), world.git.pushes.length], [before, pushes]);
 });
 
 test('the git key is in no file, no argument, no event', async () => {
