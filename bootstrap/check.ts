@@ -7,7 +7,7 @@ import { cardCandidates } from '../nodes/cards/prove.ts';
 import { size } from '../nodes/cards/rules.ts';
 import type { Gitops } from '../nodes/cluster.ts';
 import { observePower } from '../nodes/power.ts';
-import { openRepository } from '../gitops/repository.ts';
+import { openRepository, provePush } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import type { Facts } from './facts.ts';
 import { withDesk } from './reader.ts';
@@ -50,7 +50,11 @@ export function checkSteps(facts: Facts): Step[] {
     return (findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`) + warnings;
   }));
   if (vault) steps.push(look('vault', `Vault ${new URL(vault.url).host}`, (host) => vaultReport(host, facts, vault)));
-  if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => `${gitops.branch} is at ${(await openRepository(host, cluster, await facts.credentials(host))).revision.slice(0, 8)}`));
+  if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => {
+    const repository = await openRepository(host, cluster, await facts.credentials(host));
+    await provePush(host, repository);
+    return `${gitops.branch} is at ${repository.revision.slice(0, 8)}, and the git key may write`;
+  }));
   if (gitops) steps.push(look('memory', 'Memory for what the repository runs', async (host) => requireMemory(host, cluster, gitops, await worktree(facts, gitops, host))));
   if (isolationMatters(cluster)) steps.push(look('isolation', 'iSCSI volumes under Talos’s isolation of workloads', async (host) => isolationReport(host, cluster, gitops && await worktree(facts, gitops, host))));
   return steps;
