@@ -109,7 +109,7 @@ export function reconciledStep(facts: Facts, room: Room): Step {
     async observe(host) {
       const { waiting, count, revision } = await look(host);
       if (waiting.length > 0) return { state: 'needed', why: waiting.join('; ') };
-      return { state: 'done', detail: `${count} Kustomizations at ${revision.slice(0, 8)}, Secret decrypted` };
+      return { state: 'done', detail: `${count} Kustomizations at ${revision.slice(0, 8)}${facts.cluster.nas ? ', NAS account decrypted' : ''}` };
     },
     async act(host) {
       await reconcileNow(host, facts.kubeconfig);
