@@ -29,7 +29,7 @@ export function vaultProblem(vault: Vault, error: unknown, name?: string): First
   switch (thrown.statusCode) {
     case 401: return problem('E_VAULT_AUTH', `${vault.url} refused the service principal ${vault.clientId}`, 'See that vault.tenant is the tenant of the vault.');
     case 403: return forbidden(vault, secret, name, inner);
-    case 404: return problem('E_VAULT_MISSING', `${secret} is not in ${vault.url}`, `Put it there: \`az keyvault secret set --vault-name … --name ${name ?? 'NAME'} --file /dev/stdin\`, or \`firstlight secrets move\` from SOPS.`);
+    case 404: return problem('E_VAULT_MISSING', `${secret} is not in ${vault.url}`, `Put it there: \`az keyvault secret set --vault-name … --name ${name ?? 'NAME'} --file /dev/stdin\`, or \`firstlight secrets move\` from SOPS. Where it was deleted, \`az keyvault secret list-deleted\` shows it.`);
     case 409: return inner === 'ObjectIsDeletedButRecoverable' ? deletedProblem(vault, name ?? '', undefined)
       : problem('E_VAULT_BUSY', `${secret} is just being deleted or recovered in ${vault.url}`, 'Wait a minute, then run the same command again.');
     case 429: return problem('E_VAULT_THROTTLED', `${vault.url} says that too many requests come in`, 'See who else reads it so often; wait a minute, then run the same command again.');
