@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { open, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { readState, writeMeta } from '../../lab/pi/card.ts';
+import { parseDocument } from 'yaml';
+import { createBlankCard, readState, writeMeta } from '../../lab/pi/card.ts';
 import { FirstlightError } from '../../lib/errors.ts';
 import { parseGpt } from '../../lib/gpt.ts';
 import type { Question } from '../../lib/host.ts';
@@ -154,6 +155,31 @@ test('the board of kustomize-controller dies: it runs on another board, and Flux
   for (const name of ['source-controller', 'kustomize-controller']) await kubectl('rollout', 'status', `deployment/${name}`, '--timeout=60s');
   assert.notEqual(await nodeOf(), node);
   await host.run({ program: 'flux', args: ['--kubeconfig', kubeconfig, 'reconcile', 'kustomization', 'flux-system', '--with-source', '--timeout=60s'] });
+});
+
+test('every card is lost, and etcd with them: up makes the cluster anew from the repository, and the claim finds its data on the NAS', async () => {
+  const { world } = rehearsal;
+  const nas = world.nas!;
+  const before = world.mounts.at(-1)!;
+  const changes = written();
+  for (const { board, card } of world.places) {
+    await board.powerOff();
+    for (const name of await readdir(dirname(card))) if (name.startsWith(basename(card))) await rm(join(dirname(card), name), { recursive: true });
+    await createBlankCard(card);
+  }
+  assert.match((await failure(rehearsal.up())).message, /its data is gone from every control plane/);
+  // There is no snapshot: the owner says that the old etcd is not to be waited for.
+  const lock = join(world.clusterFolder, 'firstlight.lock.yaml');
+  const pins = parseDocument(await readFile(lock, 'utf8'));
+  pins.delete('etcd');
+  await writeFile(lock, pins.toString());
+  await rehearsal.up();
+  const found = world.mounts.at(-1)!;
+  assert.ok('now' in before.finding && before.finding.now && found.finding.kind === 'read back');
+  assert.deepEqual(found.finding.before, before.finding.now);
+  assert.notEqual(found.initiator, before.initiator, 'a new card makes a new initiator');
+  assert.deepEqual(nas.corruptions(), []);
+  assert.equal(written().nas, changes.nas, 'the NAS was only read');
 });
 
 /** Puts a card into a board as one does: power off, card, power on. */
