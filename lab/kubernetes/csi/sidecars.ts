@@ -30,11 +30,11 @@ export async function startRegistrar({ pod, container, node }: ProgramStart): Pr
 
 /**
  * kubernetes-csi/external-attacher for a driver without ControllerPublishVolume: every attachment is attached at once
- * (pkg/controller/trivial_handler.go). The lab knows Synology's driver; of others nothing is attached.
+ * (pkg/controller/trivial_handler.go). Whose attachments are its own is told by the driver beside it: Synology's or democratic-csi.
  */
 export async function startAttacher(start: ProgramStart): Promise<RunningController> {
   const client = ownClient(start);
-  const driver = synologyPlugin(start.pod) && SYNOLOGY;
+  const driver = driverIn(start.pod);
   return inProcess((signal) => follow<Attachment>(client, '/apis/storage.k8s.io/v1/volumeattachments', signal, async ({ changed }) => {
     for (const { metadata, spec, status } of changed) {
       if (spec.attacher !== driver || status?.attached) continue;
@@ -48,7 +48,7 @@ export async function startProvisioner(start: ProgramStart): Promise<RunningCont
   const client = ownClient(start);
   return inProcess((signal) => follow<Claim>(client, '/api/v1/persistentvolumeclaims', signal, async ({ changed }) => {
     for (const claim of changed) {
-      if (!synologyPlugin(start.pod) || claim.spec.volumeName !== undefined || claim.metadata.annotations?.[PROVISIONER] !== SYNOLOGY) continue;
+      if (driverIn(start.pod) !== SYNOLOGY || claim.spec.volumeName !== undefined || claim.metadata.annotations?.[PROVISIONER] !== SYNOLOGY) continue;
       await makeVolume(client, start, claim).catch(async (error: Error) => {
         await tellEvent(client, { ...claim, kind: 'PersistentVolumeClaim' }, 'Warning', 'ProvisioningFailed', `failed to provision volume with StorageClass "${claim.spec.storageClassName}": ${error.message}`, SYNOLOGY);
         await pause(AGAIN_MS, signal);
@@ -77,6 +77,12 @@ async function makeVolume(client: KubeClient, start: ProgramStart, claim: Claim)
     },
   });
   await gone(made);
+}
+
+/** The name of the driver that runs in a pod, as the sidecars would ask it over the pod's socket. */
+function driverIn(pod: Pod): string | undefined {
+  if (synologyPlugin(pod)) return SYNOLOGY;
+  return pod.spec.containers.flatMap(({ args = [] }) => args).find((arg) => arg.startsWith('--csi-name='))?.slice('--csi-name='.length);
 }
 
 function nodeDriver(name: string, pod: Pod): NodeDriver {
