@@ -69,6 +69,7 @@ command('set <path> <key>', 'set one value, from a pipe or asked for: encrypted,
 command('move <path> <key>', 'bring one value from its file into the vault, or back, and cluster.yaml with it; committed', 'firstlight secrets move apps/gandalf/podinfo-token.sops.yaml token --to vault --push',
   async () => (await import('./commands/secrets-move.ts')).moveSecret, secrets)
   .option('--to <store>', 'vault or sops')
+  .option('--az', 'as who is logged in by `az login`: the cluster’s own principal need then only read')
   .option('--name <name>', 'its name in the vault, where cluster.yaml gives it none yet')
   .option('--replace', 'also where the vault has another value under that name: it becomes an older version')
   .option('--push', 'push the commit, and wait until Flux has applied it');

@@ -1,3 +1,4 @@
+import type { TokenCredential } from '@azure/identity';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { FirstlightError, problem } from '../../lib/errors.ts';
@@ -5,6 +6,7 @@ import type { Host } from '../../lib/host.ts';
 import { eitherSignal } from '../../lib/signals.ts';
 import type { Vault } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
+import { azCredential } from './az.ts';
 import { deletedProblem, vaultProblem } from './errors.ts';
 
 /** What a vault tells of a secret's newest version, without its value. Times in milliseconds since 1970. */
@@ -29,18 +31,18 @@ const LOGIN_RETRY = { maxRetries: 2, retryDelayInMs: 200 };
 /** The log-ins that Azure itself knows (@azure/identity: AzureAuthorityHosts). */
 const KNOWN_AUTHORITIES = ['https://login.microsoftonline.com', 'https://login.microsoftonline.us', 'https://login.chinacloudapi.cn'];
 
+/** As whom a vault is opened: the cluster's service principal, by its secret, or whoever has logged in to Azure's own command line. */
+export type Opener = Pick<Credentials, 'vaultClientSecret'> | 'az';
+
 /**
- * Opens the inventory's vault with Azure's own client, as the service principal whose secret is in the credentials. Where the inventory
- * names an authority (`ca`), its certificates are trusted and no others. Nothing is sent yet. Throws `E_CREDENTIALS_MISSING`, `E_VAULT_CA`.
+ * Opens the inventory's vault with Azure's own client. Where the inventory names an authority (`ca`), its certificates are trusted and
+ * no others. Nothing is sent yet. Throws `E_CREDENTIALS_MISSING`, `E_VAULT_CA`.
  */
-export async function openVault(host: Host, vault: Vault, credentials: Pick<Credentials, 'vaultClientSecret'>, deadlineMs = DEADLINE_MS): Promise<VaultClient> {
-  const secret = credentials.vaultClientSecret;
-  if (!secret) throw problem('E_CREDENTIALS_MISSING', 'vaultClientSecret is missing in the credentials', 'Put the service principal’s secret into credentials.sops.yaml with `sops edit`.');
-  host.mask.add(secret);
-  // Loaded only where a vault is spoken to: the two are 45 MB.
-  const [{ ClientSecretCredential }, { SecretClient }] = await Promise.all([import('@azure/identity'), import('@azure/keyvault-secrets')]);
+export async function openVault(host: Host, vault: Vault, opener: Opener, deadlineMs = DEADLINE_MS): Promise<VaultClient> {
   const tls = vault.ca === undefined ? {} : { tlsOptions: { ca: await authorityOf(vault.ca) } };
-  const credential = new ClientSecretCredential(vault.tenant, vault.clientId, secret, { ...tls, authorityHost: vault.authority, retryOptions: LOGIN_RETRY, disableInstanceDiscovery: !KNOWN_AUTHORITIES.includes(vault.authority) });
+  const credential = opener === 'az' ? azCredential(host, vault) : await principal(host, vault, opener, tls);
+  // Loaded only where a vault is spoken to: with the log-in it is 45 MB.
+  const { SecretClient } = await import('@azure/keyvault-secrets');
   // The client holds the resource that a vault asks a token for to the domain the vault is in; an address is in none.
   const client = new SecretClient(vault.url, credential, { ...tls, disableChallengeResourceVerification: isIP(new URL(vault.url).hostname) !== 0 });
   const call = async <T>(name: string | undefined, work: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> => {
@@ -74,6 +76,14 @@ export async function openVault(host: Host, vault: Vault, credentials: Pick<Cred
       await call(undefined, async (options) => { await client.listPropertiesOfSecrets(options).next(); });
     },
   };
+}
+
+async function principal(host: Host, vault: Vault, { vaultClientSecret }: Exclude<Opener, 'az'>, tls: { readonly tlsOptions?: { readonly ca: string } }): Promise<TokenCredential> {
+  if (!vaultClientSecret) throw problem('E_CREDENTIALS_MISSING', 'vaultClientSecret is missing in the credentials', 'Put the service principal’s secret into credentials.sops.yaml with `sops edit`.');
+  host.mask.add(vaultClientSecret);
+  const { ClientSecretCredential } = await import('@azure/identity');
+  const known = KNOWN_AUTHORITIES.includes(vault.authority);
+  return new ClientSecretCredential(vault.tenant, vault.clientId, vaultClientSecret, { ...tls, authorityHost: vault.authority, retryOptions: LOGIN_RETRY, disableInstanceDiscovery: !known });
 }
 
 type Properties = { readonly name: string; readonly version?: string; readonly createdOn?: Date; readonly expiresOn?: Date; readonly notBefore?: Date };

@@ -4,9 +4,8 @@ import { readIfThere } from '../../lib/files.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Cluster, StoredSecret, Vault } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
-import { ownSecretsFolder } from '../csi-folder.ts';
+import { listedFor, ownSecretsFolder } from '../csi-folder.ts';
 import { ensureDelivery, observeDelivery, type Delivery } from '../delivery.ts';
-import { listsResource } from '../kustomization-file.ts';
 import { done, needed, type Observation } from '../observation.ts';
 import { gitopsOf, type Repository } from '../repository.ts';
 import { secretContent } from '../secrets/manifest.ts';
@@ -36,7 +35,7 @@ async function deliveries(host: Host, cluster: Cluster, vault: Vault, credential
   const own = ownSecretsFolder(cluster);
   return [
     {
-      folder: own, secrets: { [STORE.credentials]: principalSecret(vault, credentials) }, manifests: {}, lists: await controllerFor(root, own),
+      folder: own, secrets: { [STORE.credentials]: principalSecret(vault, credentials) }, manifests: {}, lists: await listedFor(root, own, STORE.controller),
       message: `Let External Secrets of ${cluster.name} into the vault`,
     },
     { folder: vaultFolder(cluster), secrets: {}, manifests: { [STORE.file]: clusterSecretStore(vault) }, unlisted: 'make', message: `Tell External Secrets of ${cluster.name} of the vault` },
@@ -46,15 +45,6 @@ async function deliveries(host: Host, cluster: Cluster, vault: Vault, credential
       message: `Take ${secrets.map((secret) => `${secret.secret}.${secret.key}`).join(', ')} from the vault`,
     })),
   ];
-}
-
-/** External Secrets as the skeleton has it is for clusters with a vault alone: where no list of all controllers has it, the cluster's own takes it in. */
-async function controllerFor(root: string, own: string): Promise<string[]> {
-  const path = `${posix.dirname(STORE.controller)}/kustomization.yaml`;
-  const shared = await readIfThere(join(root, path));
-  const there = await readIfThere(join(root, STORE.controller, 'kustomization.yaml'));
-  if (there === undefined || (shared !== undefined && listsResource(shared, posix.basename(STORE.controller), path))) return [];
-  return [posix.relative(own, STORE.controller)];
 }
 
 /** Two stores that fill one key would undo each other's work; a secret in neither would be missing. */

@@ -56,7 +56,7 @@ function unreachable(vault: Vault, why: string): FirstlightError {
 function forbidden(vault: Vault, secret: string, name: string | undefined, inner: string): FirstlightError {
   if (inner === 'SecretDisabled') return problem('E_VAULT_DISABLED', `${secret} is disabled in ${vault.url}`, `Enable it (\`az keyvault secret set-attributes --enabled true --name ${name ?? 'NAME'} --vault-name …\`), or set a new version.`);
   if (/^ForbiddenBy(Firewall|Connection)$/.test(inner)) return problem('E_VAULT_FIREWALL', `the firewall of ${vault.url} lets nobody in from here`, 'Allow your address under the vault’s Networking; the cluster’s address, too, as External Secrets reads from there.');
-  return problem('E_VAULT_FORBIDDEN', `the service principal ${vault.clientId} may not do this with ${secret} in ${vault.url}`, `To read, give it the role: ${WHO}; to move secrets into the vault it needs "Key Vault Secrets Officer". A new role takes some minutes.`);
+  return problem('E_VAULT_FORBIDDEN', `who was let in may not do this with ${secret} in ${vault.url}`, `To let the service principal ${vault.clientId} read, give it the role: ${WHO}; to move secrets into the vault say \`--az\` and be a "Key Vault Secrets Officer" yourself. A new role takes some minutes.`);
 }
 
 /** Microsoft Entra's error numbers (learn.microsoft.com/entra/identity-platform/reference-error-codes). */

@@ -17,7 +17,7 @@ export async function moveSecret(session: Session, path: string | undefined, opt
   if (to !== 'vault' && to !== 'sops') throw problem('E_USAGE_STORE', 'it was not said where to', `Say it: firstlight secrets move ${file} ${key} --to vault, or --to sops.`);
   const readers: Reader[] = [];
   for (const { cluster, vault } of readersWithVault(homelab, file)) {
-    readers.push({ cluster, vault, client: await openVault(host, vault, await readCredentials(host, cluster)) });
+    readers.push({ cluster, vault, client: await openVault(host, vault, options['az'] ? 'az' : await readCredentials(host, cluster)) });
   }
   const name = options['name'];
   const move = { path: file, key, replace: options['replace'] === true, ...(typeof name === 'string' ? { name } : {}) };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
@@ -7,7 +7,7 @@ import { openVault } from '../../../gitops/vault/client.ts';
 import { proveVault } from '../../../gitops/vault/look.ts';
 import { FirstlightError, ManyErrors } from '../../../lib/errors.ts';
 import type { Vault } from '../../../nodes/cluster.ts';
-import { CLIENT_SECRET, NOBODY, startVaultWorld, stored, type VaultWorld } from '../../lab/vault/world.ts';
+import { CLIENT_SECRET, NOBODY, OFFICER, startVaultWorld, stored, TENANT, type VaultWorld } from '../../lab/vault/world.ts';
 
 const DAY = 86_400;
 let world: VaultWorld;
@@ -106,6 +106,24 @@ test('a check tells every secret’s fault at once, with age and end of the good
   await assert.rejects(look(['fine', 'soon']), { code: 'E_VAULT_FIREWALL' });
   world.lab.fault = undefined;
   await assert.rejects(client.write('gone', 'canary-again'), { code: 'E_VAULT_DELETED' });
+});
+
+test('a person writes as himself where the principal may only read', async () => {
+  const reading = await startVaultWorld('127.31.8.7', 'read');
+  const bin = join(reading.host.scratch, 'bin');
+  mkdirSync(bin);
+  const ask = `fetch(process.argv[1], { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', client_id: '${OFFICER}', client_secret: '${CLIENT_SECRET}', scope: process.argv[2] }) })
+    .then((answer) => answer.json()).then((token) => console.log(JSON.stringify({ accessToken: token.access_token, expires_on: 4e9 })))`;
+  writeFileSync(join(bin, 'az'), `#!/bin/sh\n[ "$*" = "account get-access-token --tenant ${TENANT} --scope ${reading.lab.url}/.default --output json" ] || exit 3\nNODE_EXTRA_CA_CERTS='${reading.vault.ca}' exec '${process.execPath}' -e "${ask}" '${reading.lab.url}/${TENANT}/oauth2/v2.0/token' "$6"\n`, { mode: 0o755 });
+  reading.host.environment['PATH'] = `${bin}:${process.env['PATH']}`;
+  try {
+    await assert.rejects((await openVault(reading.host, reading.vault, reading.credentials)).write('mine', 'canary-mine'), { code: 'E_VAULT_FORBIDDEN' });
+    await (await openVault(reading.host, reading.vault, 'az')).write('mine', 'canary-mine');
+    assert.equal((await (await openVault(reading.host, reading.vault, reading.credentials)).read('mine')).value, 'canary-mine');
+    await assert.rejects((await openVault(reading.host, { ...reading.vault, tenant: 'other.example' }, 'az')).read('mine'), { code: 'E_VAULT_AUTH', hint: /az login/ });
+  } finally {
+    await reading.close();
+  }
 });
 
 test('no error holds a secret, however it is shown', () => {

@@ -11,12 +11,14 @@ export const TENANT = '5e0a3f44-0d9c-4f0e-9d0b-6f2a8c1e7b55';
 export const CLIENT = '2b1c7d80-94f3-4f2a-8d3a-7c1f0e9b6a21';
 /** A principal of the tenant that has no role in the vault. */
 export const NOBODY = '77777777-94f3-4f2a-8d3a-7c1f0e9b6a21';
+/** A person of the tenant who may read and write. */
+export const OFFICER = '99999999-94f3-4f2a-8d3a-7c1f0e9b6a21';
 export const CLIENT_SECRET = 'canary-client-secret~8Q.x';
 
 /** Starts it on `address`, port 8443. */
 export async function startVaultWorld(address: string, may: 'read' | 'write' = 'write'): Promise<VaultWorld> {
   const host = testHost();
-  const lab = await startVault({ address, port: 8443, principals: [{ tenant: TENANT, clientId: CLIENT, clientSecret: CLIENT_SECRET, may }, { tenant: TENANT, clientId: NOBODY, clientSecret: CLIENT_SECRET }] });
+  const lab = await startVault({ address, port: 8443, principals: [{ tenant: TENANT, clientId: CLIENT, clientSecret: CLIENT_SECRET, may }, { tenant: TENANT, clientId: NOBODY, clientSecret: CLIENT_SECRET }, { tenant: TENANT, clientId: OFFICER, clientSecret: CLIENT_SECRET, may: 'write' }] });
   const ca = join(host.scratch, 'vault-ca.pem');
   writeFileSync(ca, lab.ca);
   const vault: Vault = { url: lab.url, tenant: TENANT, clientId: CLIENT, authority: lab.url, ca, secrets: [] };
