@@ -7,10 +7,10 @@ import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
 // each next `up` goes on from what is there. At the end everything is as if nothing had happened.
 
 const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
-const MOMENTS = ['bundle', 'image', 'cards', 'power:gandalf-w-2', 'config:gandalf-cp-1', 'config:gandalf-w-1', 'etcd', 'storage', 'csi-secret', 'age-secret', 'flux', 'reconciled'];
+const MOMENTS = ['bundle', 'image', 'cards', 'power:gandalf-w-2', 'config:gandalf-cp-1', 'config:gandalf-w-1', 'etcd', 'storage', 'csi-secret', 'volumes', 'age-secret', 'flux', 'reconciled'];
 let rehearsal: Rehearsal;
 /** Steps whose work is done once in this world; boards that are off and cards in their reader are looked after anew. */
-const ONCE = new Set(['bundle', 'credentials', 'schematic', 'image', 'etcd', 'storage', 'csi-secret', 'age-secret', 'flux']);
+const ONCE = new Set(['bundle', 'credentials', 'schematic', 'image', 'etcd', 'storage', 'csi-secret', 'volumes', 'age-secret', 'flux']);
 const finished = new Set<string>();
 
 before(async () => { rehearsal = await openRehearsal(gandalf); });
