@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Host } from '../../lib/host.ts';
 import type { Desk } from '../../nodes/cards/desk.ts';
+import { proveCard } from '../../nodes/cards/prove.ts';
 import { writeCards } from '../../nodes/cards/write.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { setPower } from '../../nodes/power.ts';
@@ -83,8 +84,11 @@ async function writeRounds(facts: Facts, host: Host, { nodes, image, desk }: Wor
     const targets = [];
     for (const node of round) {
       const card = await chooseCard(host, node, desk);
-      await askToOverwrite(facts, host, node, card.device, desk);
-      targets.push(targetOf(facts, node, card, image));
+      // A question may wait for minutes: what the answer is about must still be the card when it is written.
+      const asked = await proveCard(host, card.device, card.serial === undefined ? {} : { serial: card.serial }, desk).catch(() => 'none' as const);
+      host.signal.throwIfAborted();
+      if (asked !== 'none') await askToOverwrite(facts, host, node, card.device, desk);
+      targets.push({ ...targetOf(facts, node, card, image), asked });
     }
     await around.before(round);
     await writeCards(host, { image, targets, desk });

@@ -34,10 +34,9 @@ export async function openDevice(identity: CardIdentity, desk: Desk = THIS_DESK)
   const file = past ?? await desk.open(path, how);
   try {
     const found = await file.stat();
-    const same = identity.kind === 'file'
-      ? found.kind === 'file' && found.dev === identity.dev && found.ino === identity.ino && found.size === bytes
-      : found.kind === 'block' && sameDisk(identity, await blockIdentity(path, found.rdev, desk));
-    if (!same) throw problem('E_CARD_SWAPPED', `the card ${deviceAt(desk, path)} was changed after it was proven; nothing was written`, 'Leave the card in its reader and run again.');
+    const now: CardIdentity | undefined = found.kind === 'file' ? { kind: 'file', path, bytes: found.size, dev: found.dev, ino: found.ino }
+      : found.kind === 'block' ? await blockIdentity(path, found.rdev, desk) : undefined;
+    if (!now || !sameCard(identity, now)) throw swapped(deviceAt(desk, path), 'proven');
     return { path, bytes, block, zeros: !block && found.blocks === 0, direct: past !== undefined, file, close: () => file.close() };
   } catch (error) {
     await file.close();
@@ -45,8 +44,15 @@ export async function openDevice(identity: CardIdentity, desk: Desk = THIS_DESK)
   }
 }
 
-function sameDisk(a: CardIdentity & { kind: 'block' }, b: CardIdentity & { kind: 'block' }): boolean {
-  return a.rdev === b.rdev && a.bytes === b.bytes && a.diskseq === b.diskseq && a.cid === b.cid;
+/** Whether two looks saw one card: the same file, or the same disk with the same medium in it. */
+export function sameCard(a: CardIdentity, b: CardIdentity): boolean {
+  if (a.kind === 'file') return b.kind === 'file' && a.dev === b.dev && a.ino === b.ino && a.bytes === b.bytes;
+  return b.kind === 'block' && a.rdev === b.rdev && a.bytes === b.bytes && a.diskseq === b.diskseq && a.cid === b.cid;
+}
+
+/** `E_CARD_SWAPPED`: the card is not the one that was `proven`, or that a person was `asked` about. */
+export function swapped(device: string, after: 'proven' | 'asked about'): Error {
+  return problem('E_CARD_SWAPPED', `the card ${device} was changed after it was ${after}; nothing was written`, 'Leave the card in its reader and run again.');
 }
 
 /** Undefined where the system or the file system doesn't know O_DIRECT, or wants more than 512 bytes at once. */

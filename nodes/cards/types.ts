@@ -18,6 +18,8 @@ export type CardTarget = {
   /** The card's or reader's serial, or the card's CID: must match a block device; a regular file has none. */
   readonly serial?: string;
   readonly meta: ReadonlyMap<number, string>;
+  /** The card as it was when a person was asked about it (`none`: none that may be written): no other is written in its place. */
+  readonly asked?: CardIdentity | 'none';
 };
 
 /** The image to write: a `.raw.zst` file and what it must decode to. `given` where it is a person's own file, not a download. */

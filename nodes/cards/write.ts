@@ -3,7 +3,7 @@ import type { Host } from '../../lib/host.ts';
 import { createPool } from './buffers.ts';
 import { cardProblem } from './card-errors.ts';
 import { deviceAt, THIS_DESK, type Desk } from './desk.ts';
-import { openDevice, type OpenDevice } from './device.ts';
+import { openDevice, sameCard, swapped, type OpenDevice } from './device.ts';
 import { keyedDigest, sha256 } from './digests.ts';
 import { beginCard, finishCard } from './one-card.ts';
 import { progressOf, type Progress } from './progress.ts';
@@ -80,6 +80,8 @@ async function openLanes(host: Host, { targets, desk }: CardJob & { readonly des
     try {
       const identity = await proofs[index]!;
       if (lanes.some((lane) => lane.card.path === identity.path)) throw sameTwice(target);
+      const { asked } = target;
+      if (asked !== undefined && (asked === 'none' || !sameCard(asked, identity))) throw swapped(deviceAt(desk, target.device), 'asked about');
       const card = await open(identity, desk);
       lanes.push({ target, card: { ...card, file: watchFile(card.file, host.clock.now) }, progress: progressOf(host, target.node) });
     } catch (error) {

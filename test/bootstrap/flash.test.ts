@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -14,6 +14,7 @@ import type { Cluster } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { ask } from '../../scripts/terminal/prompt.ts';
 import { cardReport, cardText } from '../../talos/card-report.ts';
+import { start } from '../nodes/cards/support.ts';
 import { testHost, type TestHost } from '../support/host.ts';
 import { selfSigned, talosPort } from '../talos/tls-server.ts';
 
@@ -73,6 +74,20 @@ test('a node’s card is written and stamped without any secret of the cluster; 
   assert.deepEqual((await flash(['w-1'])).asked, ['card.overwrite']);
   const anew = cardReport(path, await inspectCard(path) as never);
   assert.ok(anew.used === false && anew.stamp?.nonce !== nonce);
+});
+
+test('a card that is changed after the person was asked about it is not written', async () => {
+  const path = join(base.scratch, 'w-1.img');
+  writeFileSync(path, 'old system', { flag: 'r+' });
+  const photos = join(base.scratch, 'photos.img');
+  await createBlankCard(photos, 8e9);
+  writeFileSync(photos, 'a person’s photographs', { flag: 'r+' });
+  const swap: Host['ask'] = async (question) => {
+    if (question.code === 'card.overwrite') renameSync(photos, path);
+    return 'w-1';
+  };
+  await assert.rejects(flash([], 'w-1', swap), { code: 'E_CARD_SWAPPED', where: { node: 'w-1', step: 'cards' } });
+  assert.ok((await start(path, 64)).includes('photographs'));
 });
 
 test('a board that answers keeps its card, unless the person types its name; with --yes never', async () => {
