@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Facts } from '../../bootstrap/facts.ts';
+import { viewStorage } from '../../bootstrap/storage-view.ts';
 import type { Patience } from '../../bootstrap/up.ts';
 import { mountText, refuseStrangers } from '../../lab/kubernetes/volumes/verdict.ts';
 import { refuseCorruption } from '../../lab/nas/verdict.ts';
@@ -11,6 +12,7 @@ import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
 import { accessText } from '../terminal/access.ts';
 import { HELD_OPEN } from '../terminal/several.ts';
+import { storagePicture } from '../terminal/storage.ts';
 import { summary } from '../terminal/summary.ts';
 import { temporaryFolder } from '../terminal/temporary.ts';
 import { duration } from '../terminal/view.ts';
@@ -39,6 +41,7 @@ export async function rehearseCommand(session: Session, argument: string | undef
     const { result, facts } = await bringUp(session, host, cluster, LAB_PATIENCE);
     await view.end();
     view.say(summary(cluster, result));
+    if (cluster.nas) view.say(`\n${storagePicture(await viewStorage(host, facts))}\n`);
     if (cluster.gitops) for (const line of await playedCharts(host, facts.kubeconfig)) view.say(line);
     for (const mount of world.mounts) view.say(mountText(mount));
     refuseStrangers(world.mounts);
