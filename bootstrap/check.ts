@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { located, ManyErrors, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
@@ -9,6 +8,7 @@ import type { Gitops } from '../nodes/cluster.ts';
 import { observePower } from '../nodes/power.ts';
 import { openRepository, provePush } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
+import { requireImageFile, requireVersion } from '../talos/available.ts';
 import type { Facts } from './facts.ts';
 import { withDesk } from './reader.ts';
 import { isolationMatters, isolationReport } from './isolation.ts';
@@ -18,7 +18,6 @@ import { switchPassword } from './steps/boards.ts';
 import { trustedNas } from './steps/nas-certificate.ts';
 import { claimantOf } from './steps/storage.ts';
 import { vaultReport } from './steps/vault.ts';
-import { eitherSignal } from '../lib/signals.ts';
 
 /** The looks of `firstlight check`, as steps that only observe: whatever the cluster declares can be reached and opened from here. */
 export function checkSteps(facts: Facts): Step[] {
@@ -26,15 +25,12 @@ export function checkSteps(facts: Facts): Step[] {
   const steps: Step[] = [look('credentials', 'Credentials can be decrypted and are complete', async (host) => {
     await facts.credentials(host);
     return 'complete';
-  }), cluster.talos.image !== undefined ? look('image', `Image ${cluster.talos.image}`, async () => {
-    await access(cluster.talos.image!, constants.R_OK);
-    return 'is there';
-  }) : look('factory', `Image factory ${cluster.talos.factory}`, async (host) => {
-    const answer = await host.fetch(`${cluster.talos.factory}/versions`, { signal: eitherSignal(host.signal, AbortSignal.timeout(10_000)) });
-    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    const versions = await answer.json() as string[];
-    if (!versions.includes(`v${cluster.talos.version}`)) throw new Error(`it has no Talos v${cluster.talos.version}`);
+  }), cluster.talos.image === undefined ? look('factory', `Image factory ${cluster.talos.factory}`, async (host) => {
+    await requireVersion(host, cluster.talos.factory, cluster.talos.version);
     return `has Talos v${cluster.talos.version}`;
+  }) : look('image', `Image ${cluster.talos.image}`, async () => {
+    await requireImageFile(cluster.talos.image!);
+    return 'is there';
   })];
   const { power, reader, nas, gitops, vault } = cluster;
   const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
