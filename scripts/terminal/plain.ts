@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../lib/host.ts';
 import { toolLines } from './tools.ts';
-import { duration, progressText, type Line, type View } from './view.ts';
+import { duration, happeningMark, progressText, type Line, type View } from './view.ts';
 
 /** One line per happening, for pipes and logs; progress at most every two seconds per place. `now` is milliseconds. */
 export function plainView(write: (text: string) => void, now: () => number): View {
@@ -27,7 +27,7 @@ export function plainView(write: (text: string) => void, now: () => number): Vie
       else if (event.code === 'step.would') line('✗', `${name(event)}${detail}`);
       else if (event.code === 'step.failed') line('✖', `${name(event)}${detail}`);
       else if (event.code === 'wait.seen' && event.message && !dull(`wait ${event.step}`)) line('…', event.message);
-      else if (event.code === 'card.stalled' && event.message) line('!', event.message);
+      else if (happeningMark(event) !== undefined) line(happeningMark(event)!, event.message ?? '');
       else if (event.code.endsWith('.progress') && !dull(`${event.code} ${event.node}`)) {
         line('…', [name(event) || event.message, event.node, progressText(event)].filter(Boolean).join(': '));
       }

@@ -1,7 +1,7 @@
 import { Listr, ListrLogger, ProcessOutput, type ListrTask } from 'listr2';
 import type { RunEvent } from '../../lib/host.ts';
 import { toolLines } from './tools.ts';
-import { duration, progressText, type Line, type View } from './view.ts';
+import { duration, happeningMark, progressText, type Line, type View } from './view.ts';
 
 type Shown = {
   readonly step: Line;
@@ -88,7 +88,7 @@ function apply(item: Shown, event: RunEvent): void {
   if (event.code === 'step.started') { item.state = 'running'; item.note = 'looking'; }
   else if (event.code === 'step.acting') item.note = text;
   else if (event.code.endsWith('.progress')) item.note = `${node}${progressText(event)}`;
-  else if (event.code === 'wait.seen' || event.code === 'card.stalled') item.note = text;
+  else if (event.code === 'wait.seen' || happeningMark(event) !== undefined) item.note = text;
   else if (event.code === 'step.done') item.note = `${text} (${ms})`;
   else if (event.code === 'step.already') item.note = `${text} (was so)`;
   else if (event.code === 'step.failed' || event.code === 'step.would') item.note = text;

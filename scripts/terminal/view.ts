@@ -17,6 +17,13 @@ export type View = {
   end(): Promise<void>;
 };
 
+/** The mark of a happening inside a step that a person should see: `!` for trouble that passes, `·` for a change made; undefined for others. */
+export function happeningMark(event: RunEvent): '!' | '·' | undefined {
+  if (event.message === undefined || event.message === '') return undefined;
+  if (/^(card\.stalled|image\.retry|storage\.dsm\.(login-again|logout-failed))$/.test(event.code)) return '!';
+  return event.code === 'storage.changed' ? '·' : undefined;
+}
+
 /** Seconds with one decimal below a minute, else `1 min 12 s`. */
 export function duration(ms: number): string {
   const seconds = ms / 1000;
