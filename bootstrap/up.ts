@@ -1,5 +1,5 @@
 import type { FluxWay } from '../gitops/flux-state.ts';
-import type { Cluster, Gitops } from '../nodes/cluster.ts';
+import type { Cluster } from '../nodes/cluster.ts';
 import { createLookout } from './boards.ts';
 import type { Facts } from './facts.ts';
 import type { Step } from './step.ts';
@@ -34,7 +34,7 @@ export const REAL_PATIENCE: Patience = { bootMs: 10 * 60_000, joinMs: 20 * 60_00
 export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE, flux: FluxWay = 'bootstrap'): Step[] {
   const { cluster } = facts;
   const lookout = createLookout(facts);
-  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...certificateSteps(facts), ...(cluster.vault ? [vaultStep(facts, cluster.vault)] : []), ...imageSteps(facts), cardsStep(facts, lookout)];
+  const steps: Step[] = [bundleStep(facts), credentialsStep(facts), ...certificateSteps(facts), ...(cluster.vault ? [vaultStep(facts, cluster.vault)] : []), ...memorySteps(facts), ...imageSteps(facts), cardsStep(facts, lookout)];
   const powered = poweredNodes(cluster);
   for (const { node, port } of powered) if (cluster.power) steps.push(powerStep(facts, cluster.power, node, port));
   const controlPlanes = cluster.nodes.filter((node) => node.role === 'control plane');
@@ -58,7 +58,7 @@ export function upSteps(facts: Facts, patience: Patience = REAL_PATIENCE, flux: 
     steps.push(...initiators, storageStep(facts, cluster.nas, [...settled, ...trusted]), storageProofStep(facts, cluster.nas));
     settled = ['storage-proof'];
   }
-  if (cluster.gitops) steps.push(...gitopsSteps(facts, cluster.gitops, settled, flux));
+  if (cluster.gitops) steps.push(...gitopsSteps(facts, settled, flux));
   return steps;
 }
 
@@ -67,7 +67,12 @@ function certificateSteps(facts: Facts): Step[] {
   return nas && certificateIsOpen(nas) ? [nasCertificateStep(facts, nas)] : [];
 }
 
-function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[], flux: FluxWay): Step[] {
+function memorySteps(facts: Facts): Step[] {
+  const { gitops } = facts.cluster;
+  return gitops ? [memoryStep(facts, gitops, createRepositoryRoom(facts))] : [];
+}
+
+function gitopsSteps(facts: Facts, settled: readonly string[], flux: FluxWay): Step[] {
   const room = createRepositoryRoom(facts);
   const written: Step[] = [];
   if (isolationMatters(facts.cluster)) written.push(isolationStep(facts, room));
@@ -78,7 +83,7 @@ function gitopsSteps(facts: Facts, gitops: Gitops, settled: readonly string[], f
   if (vault) written.push(vaultManifestsStep(facts, vault, room, [...settled, 'memory', 'vault', ...(nas ? ['csi-secret'] : []), ...(claimed ? ['volumes'] : [])]));
   const needs = [...settled, 'memory', ...written.map((step) => step.id)];
   const asTold = flux === 'offline' ? written.map(writingNothing) : written;
-  return [memoryStep(facts, gitops, room), ...asTold, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret'], flux), reconciledStep(facts, room), ...(claimed ? [claimsStep(facts, claimed)] : []), ...(vault ? [vaultSyncedStep(facts, vault)] : [])];
+  return [...asTold, ageSecretStep(facts, needs), fluxStep(facts, ['age-secret'], flux), reconciledStep(facts, room), ...(claimed ? [claimsStep(facts, claimed)] : []), ...(vault ? [vaultSyncedStep(facts, vault)] : [])];
 }
 
 function poweredNodes(cluster: Cluster) {
