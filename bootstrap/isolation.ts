@@ -18,7 +18,7 @@ export async function isolationReport(host: Host, cluster: Cluster, folder?: str
   const said = `Talos ${cluster.talos.version} isolates workloads: iSCSI volumes come by a CSI driver`;
   if (folder === undefined || cluster.gitops === undefined) return said;
   const built = await builtManifests(host, folder, cluster.gitops.path);
-  const missing = claimsLackDriver(cluster, built) ? `; ! nothing in the repository brings the CSI driver ${NODE_MANUAL}, which is to mount the LUNs: list infrastructure/controllers/democratic-csi (as in firstlight's example homelab), or set talos.workloadIsolation: false` : '';
+  const missing = claimsLackDriver(cluster, built) ? `; ! nothing in the repository brings the CSI driver ${NODE_MANUAL}, which is to mount the LUNs: list infrastructure/controllers/democratic-csi of firstlight's example homelab in infrastructure/secrets/${cluster.name}, or set talos.workloadIsolation: false` : '';
   const places: string[] = [];
   for (const manifest of built) for (const path of ownIscsi(manifest.object)) places.push(await told(folder, manifest, path));
   if (places.length === 0) return said + missing;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { csiFolder } from '../../gitops/csi-folder.ts';
+import { CSI_DRIVER, csiFolder, listedFor } from '../../gitops/csi-folder.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 
 const SHARED = 'infrastructure/controllers/synology-csi';
@@ -52,6 +52,15 @@ test('one account where several clusters apply it, or in both places, is refused
   await refused(/gandalf and dev apply it/);
   rmSync(join(folder, 'machines/dev'), { recursive: true });
   await refused(/beside that of infrastructure\/secrets\/gandalf/);
+});
+
+test('the driver is listed for a cluster with a NAS, but where all clusters have it, or it lies elsewhere', async () => {
+  const listed = () => listedFor(folder, 'infrastructure/secrets/gandalf', CSI_DRIVER);
+  assert.deepEqual(await listed(), []);
+  put({ ...driver, 'infrastructure/controllers/kustomization.yaml': 'resources: []\n' });
+  assert.deepEqual(await listed(), ['../../controllers/synology-csi']);
+  put({ 'infrastructure/controllers/kustomization.yaml': 'resources: [synology-csi]\n' });
+  assert.deepEqual(await listed(), []);
 });
 
 test('a repository of several clusters without either is told of the cluster’s own folder', async () => {

@@ -33,6 +33,8 @@ test('missing credentials are encrypted, listed, committed and pushed; then ever
   assert.match(file.stringData['client-info.yaml'] ?? '', /^ENC\[/);
   assert.deepEqual(file.sops.age.map((each) => each.recipient), world.cluster.secrets.recipients.map((each) => each.key));
   assert.ok(!text.includes(world.credentials.nasPassword));
+  const list = parse(readFileSync(join(repository.folder, 'infrastructure/secrets/gandalf/kustomization.yaml'), 'utf8')) as { resources: string[] };
+  assert.deepEqual(list.resources, ['client-info.sops.yaml', '../../controllers/synology-csi']);
 });
 
 test('a second time there is no commit', async () => {
