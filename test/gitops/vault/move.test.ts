@@ -162,6 +162,36 @@ test('a vault that refuses, or a key that is nowhere, changes nothing', async ()
   assert.equal(own.git('status', '--porcelain'), '');
 });
 
+test('a file that several clusters read moves for all of them, and only where each has a vault', async () => {
+  const shared = await desk(['gandalf', 'shire'], { url: 'ssh://git@127.0.0.1:22/homelab.git', hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINwvvF1lNh5cZnaioeCNaiBLz55pLGL8prS+RXMYfqxS' });
+  const path = 'apps/base/shared.sops.yaml';
+  const change = { path, key: 'token' };
+  const file = (name: string): string => readFileSync(join(shared.root, name), 'utf8');
+  const withVault = (cluster: string): void => shared.write(`machines/${cluster}/cluster.yaml`, `${file(`machines/${cluster}/cluster.yaml`)}vault:\n  url: ${vault.vault.url}\n  tenant: ${TENANT}\n  clientId: ${CLIENT}\n  secrets:\n    # shared by all\n    - name: home-shared\n      store: sops # for now\n      path: apps/base/shared\n      namespace: podinfo\n      key: token\n`);
+  try {
+    withVault('gandalf');
+    await setSecret(shared.host, await shared.open(), { ...change, value: VALUE, namespace: 'podinfo' });
+    const before = await shared.open();
+    assert.throws(() => readersWithVault(before, path), { code: 'E_VAULT_NONE' });
+    withVault('shire');
+    const client = await openVault(vault.host, vault.vault, vault.credentials);
+    const homelab = await shared.open();
+    const readers = readersWithVault(homelab, path).map((each) => ({ ...each, client }));
+    assert.deepEqual(readers.map(({ cluster }) => cluster.name), ['gandalf', 'shire']);
+    const inventories = ['gandalf', 'shire'].map((name) => `machines/${name}/cluster.yaml`);
+    const texts = inventories.map(file);
+    await moveToVault(shared.host, homelab, readers, change);
+    assert.equal(vault.lab.store.get('home-shared').version.value, VALUE);
+    assert.deepEqual(inventories.map(file), texts.map((text) => text.replace('store: sops # for now', 'store: vault # for now')));
+    const other = { ...client, read: async (name: string) => ({ ...await client.read(name), value: 'canary-of-shire' }) };
+    await assert.rejects(moveToSops(shared.host, homelab, [readers[0]!, { ...readers[1]!, client: other }], change), { code: 'E_VAULT_DIFFER' });
+    await moveToSops(shared.host, homelab, readers, change);
+    assert.deepEqual(inventories.map(file), texts);
+  } finally {
+    shared.host.remove();
+  }
+});
+
 test('no value and no secret of the principal was in an argument or a committed file', () => {
   assert.doesNotMatch(JSON.stringify([commands.map((command) => [command.program, command.args]), own.host.events]), /canary/);
   assert.doesNotMatch(own.git('log', '--all', '-p', '--reflog'), /canary/);
