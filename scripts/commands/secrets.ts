@@ -3,14 +3,16 @@ import { valueAges } from '../../gitops/secrets/ages.ts';
 import { forgiveHistory, historyFaults, stagedFaults, workTreeFaults } from '../../gitops/secrets/check.ts';
 import { installHook } from '../../gitops/secrets/hook.ts';
 import { openHomelab, readersOf, secretFiles, type Homelab } from '../../gitops/secrets/homelab.ts';
+import { inVault } from '../../gitops/vault/look.ts';
 import { ManyErrors, problem } from '../../lib/errors.ts';
+import type { StoredSecret } from '../../nodes/cluster.ts';
 import { findHomelab } from '../../nodes/find.ts';
 import { BUNDLED, HOME } from '../open-cluster.ts';
 import type { Session } from '../session.ts';
 
 const MANY = 90;
 
-/** `firstlight secrets list`: every encrypted file, for which clusters, its keys and their age; no value is read. */
+/** `firstlight secrets list`: every encrypted file, for which clusters, its keys and their age, and what is kept in a vault; no value is read. */
 export async function listSecrets(session: Session, _argument: string | undefined, options: Record<string, unknown>): Promise<number> {
   const homelab = await here(session);
   const files = (await secretFiles(session.host, homelab)).flatMap(({ path, content }) => (content.kind === 'encrypted' ? [{ path, content }] : []));
@@ -19,9 +21,15 @@ export async function listSecrets(session: Session, _argument: string | undefine
     path, clusters: readersOf(homelab, path).map((cluster) => cluster.name), recipients: content.recipients.length,
     keys: content.keys.map(({ path: key }) => ({ key, days: ages.find((age) => age.path === path && age.key === key)?.days })),
   }));
-  if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'secrets', data: rows })}\n`);
-  else process.stdout.write(`${rows.map(({ path, clusters, recipients, keys }) => [`${path}  (${clusters.join(', ')}; ${recipients} can open it)`, ...keys.map(({ key, days }) => `  ${key.padEnd(40)} ${inDays(days)}`)].join('\n')).join('\n\n') || 'No secrets yet: firstlight secrets set PATH KEY makes one.'}\n`);
+  const vaults = homelab.clusters.flatMap(({ name, vault }) => (vault ? [{ url: vault.url, cluster: name, secrets: inVault(vault) }] : []));
+  if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'secrets', data: rows, vaults })}\n`);
+  else process.stdout.write(`${[...rows.map(({ path, clusters, recipients, keys }) => [`${path}  (${clusters.join(', ')}; ${recipients} can open it)`, ...keys.map(({ key, days }) => `  ${key.padEnd(40)} ${inDays(days)}`)].join('\n')), ...vaults.map(vaultText)].join('\n\n') || 'No secrets yet: firstlight secrets set PATH KEY makes one.'}\n`);
   return 0;
+}
+
+/** The age of what is in a vault only the vault knows: `firstlight check` asks it. */
+function vaultText({ url, cluster, secrets }: { readonly url: string; readonly cluster: string; readonly secrets: readonly StoredSecret[] }): string {
+  return [`${url}  (${cluster})`, ...secrets.map(({ name, namespace, secret, key }) => `  ${name.padEnd(40)} ${namespace}/${secret}.${key}`)].join('\n');
 }
 
 /** `firstlight secrets check`: every secret encrypted, for the right people, none in the clear, in the work tree and the history. Throws `E_SECRETS` with all of it. */

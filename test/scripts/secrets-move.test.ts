@@ -31,11 +31,11 @@ before(async () => {
 after(async () => { await vault.close(); own.host.remove(); });
 
 /** One command of the owner's, in his repository; the vault answers meanwhile. */
-function firstlight(...words: string[]): Promise<{ readonly status: number; readonly stderr: string }> {
+function firstlight(...words: string[]): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
   const env = { ...process.env, SOPS_AGE_KEY_FILE: join(own.host.scratch, 'laptop.age.txt') };
   return new Promise((resolve) => execFile(process.execPath, ['--disable-warning=ExperimentalWarning', cli, '--plain', 'secrets', ...words], { cwd: own.root, encoding: 'utf8', env, timeout: 60_000 }, (error, stdout, stderr) => {
     seen.push(stdout, stderr);
-    resolve({ status: error === null ? 0 : Number(error.code), stderr });
+    resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
   }));
 }
 
@@ -44,6 +44,7 @@ test('one command moves a value into the vault, one back; what is missing in the
   assert.equal(into.status, 0, into.stderr);
   assert.match(into.stderr, /token of apps\/gandalf\/token\.sops\.yaml is in https:\/\/127\.31\.8\.6:8443 as gandalf-token-token, read back and the same\.\nCommitted as [0-9a-f]{8}/);
   assert.equal(vault.lab.store.get('gandalf-token-token').version.value, 'canary-value');
+  assert.match((await firstlight('list')).stdout, /https:\/\/127\.31\.8\.6:8443 {2}\(gandalf\)\n {2}gandalf-token-token +podinfo\/token\.token\n$/);
   const back = await firstlight('move', PATH, 'token', '--to', 'sops');
   assert.equal(back.status, 0, back.stderr);
   assert.match(back.stderr, /gandalf-token-token is still in https/);
