@@ -18,8 +18,8 @@ afterEach(() => bench.close());
 
 test(`a connection cut ${CUTS} times, at any request to the card, leaves no valid table that is not whole; the agent ends each time`, { skip: NO_PYTHON }, async (t) => {
   const { host, machine } = bench;
-  const image = smallImage(host.scratch, 'image');
-  const before = smallImage(host.scratch, 'old', 24).raw;
+  const image = smallImage(host.scratch, 'image', 18);
+  const before = smallImage(host.scratch, 'old', 15).raw;
   const after = expected(image, KEYS);
   const seen: Record<string, number> = {};
   let requests = 0;

@@ -66,7 +66,7 @@ test('a machine without python3, with one too old, with another system, or with 
 
 test('a card that the user may not open is opened by sudo, without a password or not at all', { skip: NO_PYTHON || (!ROOT && 'needs root, to be somebody else') }, async () => {
   const { host, machine } = bench;
-  const image = smallImage(host.scratch, 'image');
+  const image = smallImage(host.scratch, 'image', 18);
   const device = cardFile(host.scratch, 'card', noise('photos'));
   bench.program('python3', 'exec setpriv --reuid=65534 --clear-groups /usr/bin/python3 "$@"');
   execFileSync('chmod', ['755', host.scratch]);
@@ -139,8 +139,8 @@ test('what fails on a card there has the code it has here: full, failing, swappe
 
 test('an abort ends the writing here and there, and leaves no table', { skip: NO_PYTHON }, async () => {
   const { host, machine } = bench;
-  const image = smallImage(host.scratch, 'image');
-  const device = cardFile(host.scratch, 'card', smallImage(host.scratch, 'old').raw);
+  const image = smallImage(host.scratch, 'image', 18);
+  const device = cardFile(host.scratch, 'card', smallImage(host.scratch, 'old', 18).raw);
   const emit: typeof host.emit = (event) => { if (event.code === 'card.progress') host.abort.abort(); };
   await assert.rejects(withReader({ ...host, emit }, bench.reader, async () => bench.key.private, (desk) => (
     writeCards({ ...host, emit }, { image, targets: [{ node: 'cp-1', device, meta: KEYS }], desk }))), { name: 'AbortError' });

@@ -39,7 +39,7 @@ test('two cards of another machine hold the image to the byte; zeros are not sen
 
 test('what is on a card there is told, and whether it holds the image, by digests made there', { skip: NO_PYTHON }, async () => {
   const { host, machine } = bench;
-  const image = smallImage(host.scratch, 'image', 64);
+  const image = smallImage(host.scratch, 'image', 32);
   const device = cardFile(host.scratch, 'card');
   await bench.at(async (desk) => {
     assert.equal((await inspectCard(device, desk)).kind, 'blank');
@@ -52,7 +52,7 @@ test('what is on a card there is told, and whether it holds the image, by digest
     const card = await inspectCard(device, desk);
     assert.equal(card.kind === 'talos' && card.meta.get(0x0c), 'stamp');
     writeFileSync(join(host.scratch, 'byte'), 'x');
-    execFileSync('dd', [`if=${join(host.scratch, 'byte')}`, `of=${device}`, 'bs=1', `seek=${50 * MIB}`, 'conv=notrunc', 'status=none']);
+    execFileSync('dd', [`if=${join(host.scratch, 'byte')}`, `of=${device}`, 'bs=1', `seek=${25 * MIB}`, 'conv=notrunc', 'status=none']);
     assert.equal((await cardsHolding(host, [device], image, desk)).size, 0);
   });
 });
