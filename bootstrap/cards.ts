@@ -4,8 +4,6 @@ import { readLock } from '../lib/lock-file.ts';
 import { cardsHolding } from '../nodes/cards/compare.ts';
 import { deviceAt, THIS_DESK, type Desk } from '../nodes/cards/desk.ts';
 import { inspectCard } from '../nodes/cards/inspect.ts';
-import { cardCandidates, cardsWithSerial } from '../nodes/cards/prove.ts';
-import { size } from '../nodes/cards/rules.ts';
 import type { CardContents } from '../nodes/cards/types.ts';
 import type { ClusterNode } from '../nodes/cluster.ts';
 import type { Image } from '../talos/image.ts';
@@ -71,57 +69,6 @@ export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode
 /** Whether the reader that the inventory names for a node has a card in it (which then is in no board). */
 export async function cardIsInReader(node: ClusterNode, desk: Desk = THIS_DESK): Promise<boolean> {
   return node.card?.device !== undefined && (await inspectCard(node.card.device, desk)).kind !== 'missing';
-}
-
-/** A card to write: its device, and its serial where one is known. */
-export type ChosenCard = { readonly device: string; readonly serial?: string };
-
-/**
- * The card to write for a node: the one the inventory names, by device or by serial alone; else the person puts it in and chooses
- * among the disks that may be a card, whose serial is then proven again before the first byte. Throws `E_CARD_MISSING` where
- * there is none, `E_CARD_UNCHOSEN` for an answer that names none of them or a serial that two of them tell, `E_NOBODY` where nobody can answer.
- */
-export async function chooseCard(host: Host, node: ClusterNode, desk: Desk = THIS_DESK): Promise<ChosenCard> {
-  const { device, serial } = node.card ?? {};
-  const ready = (): Promise<string> => host.ask({ code: 'card.ready', text: `Put the card for ${node.name} into the reader${placeOf(desk)} and press Enter.` });
-  if (device === undefined && serial !== undefined) return cardBySerial(host, { node, serial, desk }, ready);
-  const there = device !== undefined && (await inspectCard(device, desk)).kind !== 'missing';
-  if (!there) await ready();
-  if (device !== undefined) return { device, ...(serial === undefined ? {} : { serial }) };
-  const candidates = await cardCandidates(host, desk);
-  const where = { where: { node: node.name } };
-  if (candidates.length === 0) {
-    throw problem('E_CARD_MISSING', `no disk of ${desk.name ?? 'this machine'} may be written as the card of ${node.name}`,
-      'Put the card into a reader, or name it in cluster.yaml: nodes[].card.device.', where);
-  }
-  const list = candidates.map((one) => `  ${one.device}  ${size(one.bytes)}  ${one.model || 'no name'}  ${one.serial || 'no serial'}`).join('\n');
-  const answer = await host.ask({ code: 'card.choose', text: `What may be a card${placeOf(desk)}:\n${list}\nType the device that is the card of ${node.name}; all of it will be overwritten:` });
-  const chosen = candidates.find((one) => one.device === answer);
-  if (!chosen) throw problem('E_CARD_UNCHOSEN', `no card was chosen for ${node.name}`, 'Run again and type one of the devices shown, or name it in cluster.yaml.', where);
-  return { device: chosen.device, ...(chosen.serial === '' ? {} : { serial: chosen.serial }) };
-}
-
-type BySerial = { readonly node: ClusterNode; readonly serial: string; readonly desk: Desk };
-
-async function cardBySerial(host: Host, { node, serial, desk }: BySerial, ready: () => Promise<string>): Promise<ChosenCard> {
-  let found = await cardsWithSerial(host, serial, desk);
-  if (found.length === 0) {
-    await ready();
-    found = await cardsWithSerial(host, serial, desk);
-  }
-  const [only, ...others] = found;
-  const where = { where: { node: node.name } };
-  if (!only) {
-    throw problem('E_CARD_MISSING', `no disk that may be written has the serial ${serial}, which is the card of ${node.name}`,
-      'Put that card into a reader, or mend nodes[].card.serial in cluster.yaml.', where);
-  }
-  if (others.length === 0) return { device: only.device, serial };
-  throw problem('E_CARD_UNCHOSEN', `${found.map((one) => one.device).join(' and ')} have the same serial ${serial}, which is the card of ${node.name}`,
-    'Readers of one kind may tell the same serial: leave one in, or name nodes[].card.device in cluster.yaml.', where);
-}
-
-function placeOf(desk: Desk): string {
-  return desk.name === undefined ? '' : ` of ${desk.name}`;
 }
 
 function ownerOf(facts: Facts, node: ClusterNode): CardOwner {

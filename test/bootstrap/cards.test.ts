@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { askToOverwrite, chooseCard, nodesWithCard } from '../../bootstrap/cards.ts';
+import { askToOverwrite, nodesWithCard } from '../../bootstrap/cards.ts';
+import { chooseCard } from '../../bootstrap/choose-card.ts';
 import type { Facts } from '../../bootstrap/facts.ts';
 import type { Host, Question } from '../../lib/host.ts';
 import { updateLock } from '../../lib/lock-file.ts';
@@ -50,19 +51,26 @@ test('a card in no reader is to be written before the cluster’s first life, an
   base.remove();
 });
 
-test('otherwise the person chooses among what may be a card, and no other disk is offered', async () => {
-  const { host, asked, base } = desk([system, card], ['', '/dev/sdz']);
-  assert.deepEqual(await chooseCard(host, node), { device: '/dev/sdz', serial: '0x1b2c' });
-  assert.match(asked[1]!.text, /\/dev\/sdz {2}63\.9 GB {2}STORAGE DEVICE {2}0x1b2c/);
-  assert.doesNotMatch(asked[1]!.text, /nvme/);
-  assert.ok(asked.every((question) => question.fallback === undefined), 'nothing is overwritten by a default answer');
-  base.remove();
+const second = { ...card, path: '/dev/sdy', serial: '0x2c3d' };
+
+test('otherwise one disk that may be a card is proposed, of several the person chooses; no other disk is offered', async () => {
+  for (const [disks, answer, code] of [[[system, card], 'yes', 'card.propose'], [[system, second, card], '/dev/sdz', 'card.choose']] as const) {
+    const { host, asked, base } = desk(disks, ['', answer]);
+    assert.deepEqual(await chooseCard(host, node), { device: '/dev/sdz', serial: '0x1b2c' });
+    assert.deepEqual(asked.map((question) => question.code), ['card.ready', code]);
+    assert.match(asked[1]!.text, /\/dev\/sdz {2}63\.9 GB {2}STORAGE DEVICE {2}0x1b2c/);
+    assert.doesNotMatch(asked[1]!.text, /nvme/);
+    assert.ok(asked.every((question) => question.fallback === undefined), 'nothing is overwritten by a default answer');
+    base.remove();
+  }
 });
 
 test('an answer that names no candidate, and a desk without a card, are refused', async () => {
-  const other = desk([system, card], ['', '/dev/nvme0n1']);
-  await assert.rejects(chooseCard(other.host, node), { code: 'E_CARD_UNCHOSEN', where: { node: 'w-1' } });
-  other.base.remove();
+  for (const [disks, answer] of [[[system, card], '/dev/nvme0n1'], [[system, card], ''], [[system, card], 'no'], [[system, card, second], 'yes'], [[system, card, second], '']] as const) {
+    const other = desk(disks, ['', answer]);
+    await assert.rejects(chooseCard(other.host, node), { code: 'E_CARD_UNCHOSEN', where: { node: 'w-1' } });
+    other.base.remove();
+  }
   const none = desk([system], ['']);
   await assert.rejects(chooseCard(none.host, node), { code: 'E_CARD_MISSING', where: { node: 'w-1' } });
   none.base.remove();
