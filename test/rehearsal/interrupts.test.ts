@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
@@ -13,8 +16,20 @@ let rehearsal: Rehearsal;
 const ONCE = new Set(['bundle', 'credentials', 'schematic', 'image', 'etcd', 'storage', 'csi-secret', 'volumes', 'age-secret', 'flux']);
 const finished = new Set<string>();
 
-before(async () => { rehearsal = await openRehearsal(gandalf); });
-after(async () => { await rehearsal.close(); });
+// With mutual CHAP, which the bundled Gandalf does without.
+const home = mkdtempSync(join(tmpdir(), 'firstlight-interrupts-'));
+before(async () => {
+  cpSync(dirname(dirname(gandalf)), home, { recursive: true });
+  const inventory = join(home, 'machines/gandalf/cluster.yaml');
+  const text = readFileSync(inventory, 'utf8');
+  writeFileSync(inventory, text.replace(/^ {6}user: gandalf$/m, '$&\n      mutualUser: synology'));
+  assert.notEqual(readFileSync(inventory, 'utf8'), text);
+  rehearsal = await openRehearsal(dirname(inventory));
+});
+after(async () => {
+  await rehearsal.close();
+  rmSync(home, { recursive: true, force: true });
+});
 
 for (const moment of MOMENTS) {
   test(`cut off as ${moment} begins to act`, async () => {
@@ -41,4 +56,6 @@ test('then up finishes, etcd was bootstrapped once, and once more there is nothi
   const members = again.result.steps.find((end) => end.step.id === 'etcd')!.detail.split(', ');
   assert.equal(members.length, 1);
   assert.equal(rehearsal.world.nas!.luns().length, 1);
+  assert.deepEqual(rehearsal.world.mounts.map(({ claim, finding }) => [claim, finding.kind]), [['gitea/gitea', 'written']]);
+  assert.deepEqual(rehearsal.cluster.nas!.luns.map(({ mutualUser }) => mutualUser), ['synology']);
 });
