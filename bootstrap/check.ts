@@ -6,9 +6,11 @@ import { cardCandidates } from '../nodes/cards/prove.ts';
 import { size } from '../nodes/cards/rules.ts';
 import type { Gitops } from '../nodes/cluster.ts';
 import { observePower } from '../nodes/power.ts';
+import { csiFolder } from '../gitops/csi-folder.ts';
 import { openRepository, provePush } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import { requireImageFile, requireVersion } from '../talos/available.ts';
+import { claimsReport } from './claims.ts';
 import type { Facts } from './facts.ts';
 import { withDesk } from './reader.ts';
 import { isolationMatters, isolationReport } from './isolation.ts';
@@ -51,7 +53,9 @@ export function checkSteps(facts: Facts): Step[] {
     await provePush(host, repository);
     return `${gitops.branch} is at ${repository.revision.slice(0, 8)}, and the git key may write`;
   }));
+  if (gitops && nas) steps.push(look('nas-account', 'Place for the NAS account in the GitOps repository', async (host) => `${await csiFolder(cluster, { folder: await worktree(facts, gitops, host) })}, for ${cluster.name} alone`));
   if (gitops) steps.push(look('memory', 'Memory for what the repository runs', async (host) => requireMemory(host, cluster, gitops, await worktree(facts, gitops, host))));
+  if (gitops && nas?.luns.some((lun) => lun.claim)) steps.push(look('claims', 'Claims for the NAS’s LUNs', async (host) => claimsReport(host, nas.luns, gitops, await worktree(facts, gitops, host))));
   if (isolationMatters(cluster)) steps.push(look('isolation', 'iSCSI volumes under Talos’s isolation of workloads', async (host) => isolationReport(host, cluster, gitops && await worktree(facts, gitops, host))));
   return steps;
 }

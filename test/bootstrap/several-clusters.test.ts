@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
-import { planInit, runInit, type InitPlan } from '../../bootstrap/init.ts';
+import { checkSteps } from '../../bootstrap/check.ts';
+import { createFacts } from '../../bootstrap/facts.ts';
+import { planInit, runInit, type InitPlan, type NewCluster } from '../../bootstrap/init.ts';
 import { csiSecret } from '../../gitops/client-info.ts';
-import { ownSecretsFolder } from '../../gitops/csi-folder.ts';
+import { CSI_DRIVER, ownSecretsFolder, SHARED_ACCOUNT } from '../../gitops/csi-folder.ts';
 import { builtManifests } from '../../gitops/manifests.ts';
 import { seal } from '../../gitops/sealed-secret.ts';
 import { workTreeFaults } from '../../gitops/secrets/check.ts';
@@ -22,13 +24,18 @@ const NAMES = ['prod', 'dev', 'stage'] as const;
 const host = testHost(OWNER);
 const root = join(host.scratch, 'homelab');
 const plans = new Map<string, InitPlan>();
+let owner = '';
+
+function wanted(name: string, prefix: string): NewCluster {
+  return { root, template: fileURLToPath(new URL('../../examples/homelab', import.meta.url)), name, prefix, url: 'ssh://git@192.168.90.6:22/homelab.git', owner };
+}
 
 before(async () => {
-  const owner = await ageKey(host, 'laptop');
-  host.environment['SOPS_AGE_KEY_FILE'] = owner.file;
-  const template = fileURLToPath(new URL('../../examples/homelab', import.meta.url));
+  const key = await ageKey(host, 'laptop');
+  host.environment['SOPS_AGE_KEY_FILE'] = key.file;
+  owner = key.recipient;
   for (const [index, name] of NAMES.entries()) {
-    const plan = await planInit(host, { root, template, name, prefix: `192.168.${91 + index}`, url: 'ssh://git@192.168.90.6:22/homelab.git', owner: owner.recipient });
+    const plan = await planInit(host, wanted(name, `192.168.${91 + index}`));
     await runInit(host, plan);
     plans.set(name, plan);
   }
@@ -76,4 +83,16 @@ test('what Flux of one cluster is to apply holds no Secret of another; what they
   for (const name of NAMES) for (const line of prod!) assert.ok(!line.includes(`/${name}/`) && !line.includes(`192.168.9`), line);
   const sources = (await builtManifests(host, root, 'clusters/dev')).map(({ file }) => file ?? '');
   assert.deepEqual(sources.filter((file) => /(^|\/)(prod|stage)\//.test(file)), []);
+});
+
+test('one cluster’s NAS account where all would apply it is told by init and by check, before anything is pushed', async () => {
+  const look = (cluster: InitPlan['cluster']) => checkSteps(createFacts(cluster, host.scratch)).find(({ id }) => id === 'nas-account')!.observe(host);
+  const { cluster } = plans.get('dev')!;
+  assert.deepEqual(await look(cluster), { state: 'done', detail: 'infrastructure/secrets/dev, for dev alone' });
+  assert.equal((await planInit(host, wanted('test', '192.168.94'))).move, undefined);
+  writeFileSync(join(root, SHARED_ACCOUNT), 'sops: {}\n');
+  const list = join(root, CSI_DRIVER, 'kustomization.yaml');
+  writeFileSync(list, `${readFileSync(list, 'utf8')}  - client-info.sops.yaml\n`);
+  await assert.rejects(look(cluster), { code: 'E_GIT_LAYOUT' });
+  assert.match((await planInit(host, wanted('test', '192.168.94'))).move ?? '', /client-info\.sops\.yaml is another cluster's NAS account\. Once, in one commit: `git mv`/);
 });
