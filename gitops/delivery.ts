@@ -92,5 +92,5 @@ async function readList(repository: Repository, { folder, unlisted }: Delivery, 
   if (text !== undefined || unlisted === 'allow') return text;
   if (unlisted === 'make') return EMPTY_LIST;
   throw problem('E_GIT_LAYOUT', `the GitOps repository has no ${path} on branch ${repository.branch}`,
-    `Copy ${folder} from firstlight's example homelab repository (and the Kustomization in clusters/ that reads it), push it, and run again.`, { where: { file: path } });
+    `Copy ${folder} from firstlight's example homelab repository (where gandalf stands for the cluster), and what in clusters/ reads it; push it, and run again.`, { where: { file: path } });
 }
