@@ -91,7 +91,8 @@ async function keepReconciling(context: SourceContext, entry: Entry, entries: En
       failures = done ? 0 : failures + 1;
       if (!done) next = Math.min(next, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 8));
     }
-    if (askFor(entry, entries) !== entry.handled) continue;
+    // An abort during the reconcile fires no listener that comes after it.
+    if (signal.aborted || askFor(entry, entries) !== entry.handled) continue;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, next);
       entry.wake = () => { clearTimeout(timer); resolve(); };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -9,6 +10,7 @@ import { sourcePath, type SourceContext } from '../../../lab/kubernetes/source/k
 import { ociRepositories, type OciRepository } from '../../../lab/kubernetes/source/oci-repository.ts';
 import { SourceFailure, type Artifact, type SourceObject } from '../../../lab/kubernetes/source/status.ts';
 import { openStorage } from '../../../lab/kubernetes/source/storage.ts';
+import { startSourceController } from '../../../lab/kubernetes/source-controller.ts';
 import { gzipTar } from '../../../lab/tar.ts';
 import { testHost } from '../../support/host.ts';
 
@@ -144,4 +146,22 @@ test('an OCIRepository is a chart where its layer, its address or a HelmRelease 
   for (const [spec, end] of cases) assert.match(await ended(reconcile(spec)), end);
   assert.match(await ended(reconcile({ url: 'oci://ghcr.io/stefanprodan/manifests/podinfo', ref: { tag: 'latest' } })), /^True /);
   assert.match(events.at(-1) ?? '', /^ChartUnknown: chart 'podinfo' with version 'latest' is not pulled in the lab/);
+});
+
+test('stopped while a reconcile is under way it ends with it, not at the object’s next interval', { timeout: 20_000 }, async () => {
+  const host = testHost();
+  const [reached, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const one = object<HelmRepository>('charts', { url: 'https://stefanprodan.github.io/podinfo', interval: '24h' });
+  const client = {
+    list: async (path: string) => ({ items: path === sourcePath('helmrepositories') ? [one] : [], resourceVersion: '1' }),
+    watch: async function* (_path: string, _version: string, signal: AbortSignal) { if (!signal.aborted) await once(signal, 'abort'); },
+    create: async (_path: string, body: object) => body,
+    patch: async (_path: string, body: object) => { reached.resolve(); await answered.promise; return body; },
+  } as unknown as KubeClient;
+  const controller = await startSourceController({ client, folder: host.scratch, address: '127.0.0.1', path: process.env['PATH'] ?? '' });
+  await reached.promise;
+  const stopped = controller.stop();
+  answered.resolve();
+  await stopped;
+  host.remove();
 });
