@@ -4,10 +4,10 @@ import { ensureAgeSecret, heldIdentities } from '../gitops/age-secret.ts';
 import { openRepository, gitopsOf, type Repository } from '../gitops/repository.ts';
 import { REKEYED } from '../gitops/secrets/ages.ts';
 import { replaceRecipients } from '../gitops/secrets/escrow.ts';
-import { openHomelab, secretFiles, type Homelab } from '../gitops/secrets/homelab.ts';
+import { openHomelab, readersOf, secretFiles, type Homelab } from '../gitops/secrets/homelab.ts';
 import { catchUp, pushToFlux, requireBranch, requireCommitted, standing } from '../gitops/secrets/own-branch.ts';
-import { commitOwn, ownGit } from '../gitops/secrets/own-git.ts';
-import { rekeyAll } from '../gitops/secrets/rekey.ts';
+import { commitOwn, literal, ownGit } from '../gitops/secrets/own-git.ts';
+import { rekeyAll, rekeyingsOf } from '../gitops/secrets/rekey.ts';
 import { problem } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { Cluster } from '../nodes/cluster.ts';
@@ -37,7 +37,7 @@ export function rotateSteps(facts: Facts, deadlineMs: number): Step[] {
     filesStep(cluster),
     pushStep('push', 'The new encryption at the git host', cluster, room, ['files']),
     { ...reconciledStep(facts, room), part: PART, title: 'Flux has followed', needs: ['push'] },
-    oneStep(facts),
+    oneStep(facts, room),
     ...recordSteps(cluster, room, ['one']),
   ];
 }
@@ -73,6 +73,7 @@ function keyStep(cluster: Cluster, room: Room): Step {
       const homelab = await openHomelab(host, cluster.repository);
       await requireBranch(host, homelab.root, gitopsOf(cluster).branch);
       await requireCommitted(host, homelab.root, await touched(host, homelab));
+      rekeyingsOf(homelab, await secretFiles(host, homelab));
       await catchUp(host, homelab.root, await room(host));
       const nextClusterIdentity = await generateX25519Identity();
       host.mask.add(nextClusterIdentity);
@@ -104,8 +105,11 @@ function filesStep(cluster: Cluster): Step {
       const next = await identityToRecipient(await nextOf(host, cluster));
       const files = await secretFiles(host, homelab);
       if (ownKey(homelab, cluster) !== next) return needed('cluster.yaml names the old key');
+      // Also files that somebody else brought in meanwhile, for the old key.
+      const left = rekeyingsOf(homelab, files);
+      if (left.length > 0) return needed(`${left.length} files are for other recipients than the inventory says`);
       const open = files.filter(({ content }) => content.kind === 'encrypted' && content.recipients.includes(next));
-      const { stdout } = await ownGit(host, homelab.root, ['status', '--porcelain', '--', ...await touched(host, homelab)]);
+      const { stdout } = await ownGit(host, homelab.root, ['status', '--porcelain', '--', ...(await touched(host, homelab)).map(literal)]);
       return stdout.trim() === '' ? done(`${open.length} files, committed`) : needed('not all of it is committed');
     },
     async act(host) {
@@ -127,11 +131,15 @@ function pushStep(id: string, title: string, cluster: Cluster, room: Room, needs
       const { state, head } = await standing(host, cluster.repository, await room(host));
       return state === 'same' || state === 'behind' ? done(`${head.slice(0, 8)} is at the git host`) : needed(`${head.slice(0, 8)} is not at the git host yet`);
     },
-    act: async (host) => pushToFlux(host, cluster.repository, await room(host)),
+    async act(host) {
+      const repository = await room(host);
+      await catchUp(host, cluster.repository, repository);
+      await pushToFlux(host, cluster.repository, repository);
+    },
   };
 }
 
-function oneStep(facts: Facts): Step {
+function oneStep(facts: Facts, room: Room): Step {
   return {
     id: 'one', part: PART, title: 'The old key out of the cluster', needs: ['reconciled'],
     async observe(host) {
@@ -139,8 +147,21 @@ function oneStep(facts: Facts): Step {
       const held = await heldIdentities(host, facts.kubeconfig);
       return held?.length === 1 && held[0] === next ? done('Secret sops-age holds the new key alone') : needed('Secret sops-age still holds the old key');
     },
-    act: async (host) => ensureAgeSecret(host, facts.kubeconfig, [await nextOf(host, facts.cluster)]),
+    async act(host) {
+      const next = await nextOf(host, facts.cluster);
+      await requireAllForNew(host, facts.cluster, await room(host), await identityToRecipient(next));
+      await ensureAgeSecret(host, facts.kubeconfig, [next]);
+    },
   };
+}
+
+/** Refuses to take the old key from the cluster while the git host has a file that the new one does not open: somebody pushed it meanwhile. */
+async function requireAllForNew(host: Host, cluster: Cluster, repository: Repository, next: string): Promise<void> {
+  const there = await openHomelab(host, repository.folder);
+  const old = (await secretFiles(host, there)).filter(({ path, content }) => content.kind === 'encrypted' && !content.recipients.includes(next)
+    && readersOf(there, path).some((reader) => reader.name === cluster.name)).map(({ path }) => path);
+  if (old.length === 0) return;
+  throw problem('E_ROTATE_OVERTAKEN', `somebody pushed ${old.join(', ')} meanwhile, and the new key does not open ${old.length === 1 ? 'it' : 'them'}`, 'The cluster keeps both keys. Run `git pull`, then the same command again: it encrypts what came, and goes on.');
 }
 
 function recordStep(cluster: Cluster, needs: readonly string[]): Step {
@@ -149,7 +170,7 @@ function recordStep(cluster: Cluster, needs: readonly string[]): Step {
     id: 'record', part: PART, title: 'The new key takes the old one’s place in the credentials', needs,
     async observe(host) {
       if ((await rotationState(host, cluster)).underWay) return needed('the credentials hold both keys');
-      const { stdout } = await ownGit(host, cluster.repository, ['status', '--porcelain', '--', path]);
+      const { stdout } = await ownGit(host, cluster.repository, ['status', '--porcelain', '--', literal(path)]);
       return stdout.trim() === '' ? done('the credentials hold the new key alone') : needed('that is not committed yet');
     },
     async act(host) {

@@ -1,4 +1,4 @@
-import { parse, parseAllDocuments, visit } from 'yaml';
+import { parseAllDocuments, visit } from 'yaml';
 import { problem } from './errors.ts';
 import { readIfThere } from './files.ts';
 import type { Host } from './host.ts';
@@ -43,13 +43,13 @@ export async function sopsEncrypt(host: Pick<Host, 'run'>, input: Plain): Promis
 }
 
 /**
- * Decrypts a YAML file with the real `sops` and gives its plain text. The age identity is found through the environment
+ * Decrypts a YAML or JSON file with the real `sops` and gives its plain text as YAML. The age identity is found through the environment
  * that the caller gave the host (`SOPS_AGE_KEY_FILE`). Nothing is registered with the mask: the caller knows what is secret.
  * Throws `E_SOPS_MISSING`, `E_SOPS_PLAIN` (not encrypted), `E_SOPS_KEY` (no identity fits), `E_SOPS_CHANGED` (altered), `E_SOPS`.
  */
 export async function sopsDecrypt(host: Pick<Host, 'run'>, path: string): Promise<string> {
   const done = await host.run({
-    program: 'sops', args: ['decrypt', '--input-type', 'yaml', '--output-type', 'yaml', path], timeoutMs: DEADLINE_MS, accept: 'any',
+    program: 'sops', args: ['decrypt', ...sopsTypes(path, 'yaml'), path], timeoutMs: DEADLINE_MS, accept: 'any',
   });
   if (done.exitCode === 0) return done.stdout;
   throw sopsProblem(path, done.stderr);
@@ -64,20 +64,34 @@ export async function recipientsOf(path: string): Promise<readonly string[]> {
   return found;
 }
 
-/** The age recipients in a sops YAML text, or undefined where it is not one (no sops section, or not YAML). */
+/**
+ * The age recipients in a sops text (YAML or JSON, of one document or several, which share one data key), in key groups too; none
+ * where other kinds of keys alone open it. Undefined where it is not one: no sops section, or not YAML.
+ */
 export function recipientsIn(text: string): readonly string[] | undefined {
-  let read: unknown;
-  try {
-    read = parse(text);
-  } catch {
-    return undefined;
-  }
-  const age = (read as { sops?: { age?: unknown } } | null)?.sops?.age;
-  if (!Array.isArray(age)) return undefined;
-  return age.flatMap((entry: unknown) => {
+  const [first] = parseAllDocuments(text);
+  if (!first || first.errors.length > 0) return undefined;
+  const sops: unknown = (first.toJS() as { sops?: unknown } | null)?.sops;
+  if (typeof sops !== 'object' || sops === null) return undefined;
+  const groups: unknown = (sops as { key_groups?: unknown }).key_groups;
+  const holders = [sops, ...(Array.isArray(groups) ? groups as unknown[] : [])] as Readonly<Record<string, unknown>>[];
+  if (!holders.some((holder) => KEY_KINDS.some((kind) => Array.isArray(holder[kind]) && (kind === 'age' || holder[kind].length > 0)))) return undefined;
+  return holders.flatMap((holder) => (Array.isArray(holder['age']) ? holder['age'] : [])).flatMap((entry: unknown) => {
     const recipient = (entry as { recipient?: unknown } | null)?.recipient;
     return typeof recipient === 'string' ? [recipient] : [];
   });
+}
+
+/** Where a sops section keeps its copies of the data key (getsops/sops: stores/stores.go). */
+const KEY_KINDS = ['age', 'pgp', 'kms', 'gcp_kms', 'azure_kv', 'hc_vault', 'hckms'] as const;
+
+/** How sops is to take a file and give it back: as what its name says, JSON or else YAML. */
+export function sopsTypes(path: string, output = typeOf(path)): readonly string[] {
+  return ['--input-type', typeOf(path), '--output-type', output];
+}
+
+function typeOf(path: string): string {
+  return path.endsWith('.json') ? 'json' : 'yaml';
 }
 
 function requireNothingPlain(text: string, path: string): void {
@@ -118,7 +132,7 @@ export function sopsProblem(path: string, stderr: string): Error {
     return problem('E_SOPS_KEY', `no age identity at hand opens ${path}`,
       'Set SOPS_AGE_KEY_FILE to the file with an identity of one of its recipients.', where);
   }
-  return problem('E_SOPS', `sops could not decrypt ${path}: ${tail(stderr)}`, 'See sops’s own words above.', where);
+  return problem('E_SOPS', `sops failed on ${path}: ${tail(stderr)}`, 'See sops’s own words above.', where);
 }
 
 function tail(text: string): string {

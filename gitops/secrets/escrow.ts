@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
-import { basename, join, relative, resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { problem } from '../../lib/errors.ts';
 import { readIfThere, writeWhole } from '../../lib/files.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Homelab } from './homelab.ts';
 import { escrowPages, type EscrowPage } from './page.ts';
+import { ownGit } from './own-git.ts';
 import { rekeyAll } from './rekey.ts';
 import { splitIdentity, type Splitting } from './shares.ts';
 
@@ -16,18 +18,23 @@ export type Escrow = { readonly page: string; readonly recipient: string; readon
  * Makes a new offline identity, writes it once, as a page to print (0600), and nowhere else; then puts its recipient in the place
  * of the inventories' offline ones and encrypts every file anew. The page comes first: a run that is cut off loses nothing and may
  * be run again (the older page is then worthless, and says its recipient). Nothing is committed.
- * Throws `E_ESCROW_PAGE` where the page would lie in the repository or over a file, `E_ESCROW_NO_OFFLINE`, `E_SOPS_…`.
+ * `replace` names the recipient whose place it takes, where a cluster has several offline ones; the others stay. Throws
+ * `E_ESCROW_PAGE` where the page would lie in the repository or over a file, `E_ESCROW_NO_OFFLINE`, `E_SOPS_…`.
  */
-export async function makeEscrow(host: Host, homelab: Homelab, how: { readonly page: string; readonly split?: Splitting }): Promise<Escrow> {
+export async function makeEscrow(host: Host, homelab: Homelab, how: { readonly page: string; readonly split?: Splitting; readonly replace?: string }): Promise<Escrow> {
   const page = resolve(how.page);
-  if (!relative(homelab.root, page).startsWith('..')) {
+  const folder = await realpath(dirname(page)).catch(() => { throw problem('E_ESCROW_PAGE', `the folder ${dirname(page)} is not there`, 'Make it, or name another place: --print /dev/shm/escrow.html.'); });
+  const top = await realpath((await ownGit(host, homelab.root, ['rev-parse', '--show-toplevel'])).stdout.replace(/\n$/, ''));
+  if (!/^\.\.(\/|$)/.test(relative(top, folder))) {
     throw problem('E_ESCROW_PAGE', `the page must not lie in the repository (${page})`, 'Name a place outside of it, best in memory: --print /dev/shm/escrow.html.');
   }
   if (existsSync(page)) throw problem('E_ESCROW_PAGE', `${page} is there already`, 'Nothing is overwritten: it may be the only copy of a key. Name another file.');
-  const old = homelab.clusters.map((cluster) => ({ cluster, offline: cluster.secrets.recipients.filter((one) => one.role === 'offline') }));
-  const without = old.filter(({ offline }) => offline.length !== 1).map(({ cluster }) => cluster.name);
+  const old = homelab.clusters.map((cluster) => ({ cluster, offline: cluster.secrets.recipients.filter((one) => one.role === 'offline' && (how.replace === undefined || one.name === how.replace)) }));
+  const several = old.find(({ offline }) => offline.length > 1);
+  if (several) throw problem('E_ESCROW_NO_OFFLINE', `${several.cluster.name} has the offline recipients ${several.offline.map((one) => one.name).join(' and ')}`, 'Say with --replace NAME whose place the new key takes; the others stay.');
+  const without = old.filter(({ offline }) => offline.length === 0).map(({ cluster }) => cluster.name);
   if (old.length === 0 || without.length > 0) {
-    throw problem('E_ESCROW_NO_OFFLINE', `no single offline recipient is named by ${without.join(', ') || 'any cluster'}`, 'Add one under secrets.recipients (role: offline, any valid age key: it is replaced), then run again.');
+    throw problem('E_ESCROW_NO_OFFLINE', `no offline recipient${how.replace === undefined ? '' : ` ${how.replace}`} is named by ${without.join(', ') || 'any cluster'}`, 'Add one under secrets.recipients (role: offline, any valid age key: it is replaced), then run again.');
   }
   const identity = await generateX25519Identity();
   host.mask.add(identity);

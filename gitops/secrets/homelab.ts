@@ -1,12 +1,12 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { problem, type FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Cluster, Recipient } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { SHARED_ACCOUNT, SHARED_ACCOUNT_HINT } from '../csi-folder.ts';
-import { git } from '../git.ts';
 import { secretContent, type SecretContent } from './manifest.ts';
+import { workTreePaths } from './own-git.ts';
 
 /** The owner's homelab repository as it lies in front of him: a git work tree, and every cluster that it declares. */
 export type Homelab = { readonly root: string; readonly clusters: readonly Cluster[] };
@@ -19,7 +19,8 @@ const BIGGEST = 2 * 1024 * 1024;
 /** Opens the repository that holds these clusters' folders. Throws `E_HOMELAB_GIT` outside git, `E_INVENTORY` for a cluster that can't be read. */
 export async function openHomelab(host: Host, root: string): Promise<Homelab> {
   const found = await host.run({ program: 'git', args: ['rev-parse', '--is-inside-work-tree'], cwd: root, accept: 'any' });
-  if (found.exitCode !== 0) throw problem('E_HOMELAB_GIT', `${root} is no git work tree`, 'Go into your homelab repository, or make it one with `git init`.');
+  if (/dubious ownership/.test(found.stderr)) throw problem('E_HOMELAB_GIT', `git does not trust ${root}: it belongs to another user`, `Allow it once: git config --global --add safe.directory ${root}`);
+  if (found.stdout.trim() !== 'true') throw problem('E_HOMELAB_GIT', `${root} is no git work tree`, 'Go into your homelab repository, or make it one with `git init`.');
   const names = await readdir(join(root, 'machines')).catch(() => [] as string[]);
   const clusters: Cluster[] = [];
   for (const name of names.sort()) {
@@ -29,20 +30,27 @@ export async function openHomelab(host: Host, root: string): Promise<Homelab> {
   return { root, clusters };
 }
 
-/** Every file of the work tree with secrets in it, encrypted or plain; what git ignores is left out. */
+/** Every file of the work tree with secrets in it, encrypted or plain; what git ignores is left out, links too: what they lead to is judged where it lies. */
 export async function secretFiles(host: Host, homelab: Homelab): Promise<SecretFile[]> {
-  const { stdout } = await git(host, homelab.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
-  const paths = [...new Set(stdout.split('\0').filter((path) => path !== ''))].sort();
   const files: SecretFile[] = [];
-  for (const path of paths) {
+  for (const path of await workTreePaths(host, homelab.root)) {
     const whole = join(homelab.root, path);
-    const size = (await stat(whole).catch(() => undefined))?.size;
-    if (size === undefined || size > BIGGEST) continue;
+    const found = await lstat(whole).catch(() => undefined);
+    if (!found?.isFile() || found.size > BIGGEST) continue;
     const text = await readFile(whole, 'utf8').catch(() => '');
     const content = secretContent(path, text);
     if (content.kind !== 'none') files.push({ path, text, content });
   }
   return files;
+}
+
+/** Refuses a path that is, or leads through, a symbolic link (`E_SECRETS_LINK`): git would not take the file there, and writing would replace the link. */
+export async function requireNoLink(homelab: Homelab, path: string): Promise<void> {
+  const root = await realpath(homelab.root);
+  for (let part = path; part !== '.' && part !== '/'; part = dirname(part)) {
+    if (!(await lstat(join(root, part)).catch(() => undefined))?.isSymbolicLink()) continue;
+    throw problem('E_SECRETS_LINK', `${part} is a symbolic link`, 'Name the file by the path where it really lies.', { where: { file: path } });
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { problem, type FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
+import { sopsTypes } from '../../lib/sops.ts';
 import { recipientsFor, secretFiles, type Homelab } from './homelab.ts';
 import type { Identity } from './identity.ts';
 
@@ -39,7 +40,7 @@ export async function opensAlone(host: Host, path: string, identity: string): Pr
   try {
     await writeFile(key, `${identity}\n`, { mode: 0o600 });
     const env = { SOPS_AGE_KEY_FILE: key, SOPS_AGE_KEY: undefined, SOPS_AGE_KEY_CMD: undefined, SOPS_AGE_SSH_PRIVATE_KEY_FILE: undefined, HOME: host.scratch, XDG_CONFIG_HOME: host.scratch };
-    const done = await host.run({ program: 'sops', args: ['decrypt', '--input-type', 'yaml', '--output-type', 'yaml', path], env, timeoutMs: 30_000, accept: 'any' });
+    const done = await host.run({ program: 'sops', args: ['decrypt', ...sopsTypes(path), path], env, timeoutMs: 30_000, accept: 'any' });
     return done.exitCode === 0;
   } finally {
     await rm(key, { force: true });

@@ -1,9 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { Host } from '../../lib/host.ts';
-import { git } from '../git.ts';
 import type { Homelab } from './homelab.ts';
+import { workTreePaths } from './own-git.ts';
 
 /** Something in the repository that names a Secret. */
 export type SecretUser = { readonly kind: string; readonly name: string; readonly path: string };
@@ -13,18 +13,17 @@ const NAMING = new Set(['secretName', 'secretRef', 'secretKeyRef', 'imagePullSec
 
 /** Which objects of the repository use a Secret by name, by the manifests as they are written (a chart's own templates are not seen). */
 export async function secretUsers(host: Host, homelab: Homelab, secret: string): Promise<SecretUser[]> {
-  const { stdout } = await git(host, homelab.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '*.yaml', '*.yml']);
   const users: SecretUser[] = [];
-  for (const path of new Set(stdout.split('\0').filter((each) => each !== ''))) {
+  for (const path of await workTreePaths(host, homelab.root)) {
     const whole = join(homelab.root, path);
-    if (!(await stat(whole).catch(() => undefined))?.isFile()) continue;
+    if (!/\.ya?ml$/.test(path) || !(await lstat(whole).catch(() => undefined))?.isFile()) continue;
     const text = await readFile(whole, 'utf8');
     if (!text.includes(secret)) continue;
     for (const document of parseAllDocuments(text)) {
       const kind: unknown = document.get('kind');
       const name: unknown = document.getIn(['metadata', 'name']);
       if (typeof kind !== 'string' || kind === 'Secret' || typeof name !== 'string') continue;
-      if (names(document.toJS(), secret)) users.push({ kind, name, path });
+      if (document.errors.length === 0 && names(document.toJS(), secret)) users.push({ kind, name, path });
     }
   }
   return users;

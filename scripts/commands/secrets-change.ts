@@ -35,7 +35,7 @@ export async function setSecretValue(session: Session, path: string | undefined,
   const namespace = options['namespace'];
   const done = await setSecret(host, homelab, { path: file, key, value, ...(typeof namespace === 'string' ? { namespace } : {}) });
   const users = done.secret ? await secretUsers(host, homelab, done.secret.name) : [];
-  if (done.paths.length === 0) view.say(`${key} in ${file} has that value already: nothing was changed.`);
+  if (!done.changed) view.say(`${key} in ${file} has that value already: nothing was changed.`);
   else view.say(`${key} in ${file} is ${done.created ? 'set, in a new file' : 'changed'}.`);
   await finish(session, homelab, `Set ${key} in ${file}`, done.paths, options['push'] === true);
   if (users.length > 0) view.say(`Used by: ${users.map((user) => `${user.kind} ${user.name} (${user.path})`).join(', ')}. Pods take a changed value when they start anew, unless it is mounted as a file.`);
