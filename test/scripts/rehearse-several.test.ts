@@ -70,18 +70,20 @@ test('the mistakes of all files are told before anything is begun; words that co
   for (const args of [['--all', 'dev'], ['--all', '--at-once', 'none']]) assert.equal(await start(root, 'rehearse', '--plain', ...args).ended, 64);
 });
 
-test('Ctrl+C ends every one of them, those that wait for their turn too, and nothing stays', async () => {
-  const run = start(homelab('tiny', { dev: tiny('dev'), stage: tiny('stage'), prod: tiny('prod') }), 'rehearse', '--all', '--at-once', '2', '--plain');
-  await until('two worlds are begun', 60_000, () => {
-    assert.equal(run.child.exitCode, null, run.said.err);
-    return ['dev', 'prod'].every((name) => new RegExp(`${name}: 1 of \\d+, `).test(run.said.err));
+for (const [signal, code, says] of [['SIGINT', 130, /E_ABORTED/], ['SIGKILL', null, /Rehearsing/]] as const) {
+  test(`${signal} ends every one of them, those that wait for their turn too, and nothing stays`, async () => {
+    const run = start(homelab('tiny', { dev: tiny('dev'), stage: tiny('stage'), prod: tiny('prod') }), 'rehearse', '--all', '--at-once', '2', '--plain');
+    await until('two worlds are begun', 60_000, () => {
+      assert.equal(run.child.exitCode, null, run.said.err);
+      return ['dev', 'prod'].every((name) => new RegExp(`${name}: 1 of \\d+, `).test(run.said.err));
+    });
+    run.child.kill(signal);
+    assert.equal(await run.ended, code, run.said.err);
+    await until('nothing is left', 10_000, () => run.left().length === 0);
+    assert.match(run.said.err, says);
+    assert.doesNotMatch(run.said.err, /stage: /);
   });
-  run.child.kill('SIGINT');
-  assert.equal(await run.ended, 130, run.said.err);
-  await until('nothing is left', 10_000, () => run.left().length === 0);
-  assert.match(run.said.err, /E_ABORTED/);
-  assert.doesNotMatch(run.said.err, /stage: /);
-});
+}
 
 test('a course is told by its steps, and ends when its world is held open', async () => {
   const cluster = await loadCluster(join(homelab('told', { dev: tiny('dev') }), 'machines/dev'));
