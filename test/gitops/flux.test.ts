@@ -205,20 +205,23 @@ test('a flux program of another version is refused before anything is changed, u
   assert.equal(world.git.pushes.length, pushes);
 });
 
-test('a repository in the layout of Flux’s guide is bootstrapped, and none of its owner’s files is changed', { timeout: 240_000 }, async () => {
+test('a repository in the layout of Flux’s guide, with an older Flux, is brought to this one when told, and none of its owner’s files is changed', { timeout: 240_000 }, async () => {
   const layout = await layoutPart(world, kubeconfig);
   await layout.uninstall();
   assert.match(JSON.stringify(await layout.observe()), /Flux is not installed/);
   const before = (await layout.git('rev-parse', 'main')).trim();
-  await layout.bootstrap();
-  await layout.reconciled();
+  const pushes = world.git.pushes.length;
+  await assert.rejects(layout.bootstrap(), { code: 'E_FLUX_VERSION', message: /but the repository has v2\.0\.0: a bootstrap would commit an upgrade/ });
+  assert.equal(world.git.pushes.length, pushes);
+  await layout.bootstrap('upgrade');
+  await layout.reconciled('flux-system', 'infra-controllers', 'infra-configs', 'apps');
   const changed = (await layout.git('diff', '--name-status', before, 'main')).trim().split('\n');
   assert.deepEqual(changed, ['M\tclusters/staging/flux-system/gotk-components.yaml', 'M\tclusters/staging/flux-system/gotk-sync.yaml']);
   assert.match(await plane.kubectl('-n', 'web', 'get', 'helmrelease,deployment', '-o', 'name'), /helmrelease\S*podinfo[^]*deployment\S*podinfo/);
   assert.match(await plane.kubectl('get', 'clusterissuer', 'letsencrypt', '-o', 'jsonpath={.spec.acme.server}'), /acme-staging/);
 
   // Then the cluster is lost, and Flux comes back from what the repository has.
-  const pushes = world.git.pushes.length;
+  const pushed = world.git.pushes.length;
   await layout.uninstall();
   const { gitops } = layout.cluster;
   await assert.rejects(layout.restore({ ...layout.cluster, gitops: { ...gitops!, path: 'clusters/production' } }), { code: 'E_FLUX_NO_MANIFESTS' });
@@ -227,8 +230,8 @@ test('a repository in the layout of Flux’s guide is bootstrapped, and none of 
   await layout.restore();
   assert.equal((await layout.observe()).state, 'done');
   assert.match(await plane.kubectl('-n', 'flux-system', 'get', 'deployment', 'kustomize-controller', '-o', 'jsonpath={.spec.template.spec.containers[0].args}'), /--requeue-dependency=2s/);
-  await layout.reconciled();
-  assert.equal(world.git.pushes.length, pushes);
+  await layout.reconciled('flux-system');
+  assert.equal(world.git.pushes.length, pushed);
 });
 
 test('an API server that is away has its code', async () => {

@@ -44,9 +44,9 @@ after(async () => {
   host.remove();
 });
 
-async function gitKey(words: readonly string[], environment: Record<string, string> = {}, input = ''): Promise<{ code: number; stdout: string; stderr: string }> {
+async function gitKey(words: readonly string[], environment: Record<string, string> = {}, input = '', cluster = folder): Promise<{ code: number; stdout: string; stderr: string }> {
   const env = { ...host.environment, XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(process.env['HOME'] ?? '', '.cache'), SOPS_AGE_KEY_FILE: identity, ...environment };
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, '--plain', 'git-key', folder, ...words], { env, timeout: 60_000 });
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, '--plain', 'git-key', cluster, ...words], { env, timeout: 60_000 });
   child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close') as Promise<[number]>]);
   assert.ok(![TOKEN, ...pair.private.split('\n').slice(1, -2)].some((secret) => (stdout + stderr).includes(secret)), 'a secret was told');
@@ -77,4 +77,11 @@ test('--install puts the key there, with the token from the environment or piped
   const again = await gitKey(['--install'], ca, `${TOKEN}\n`);
   assert.match(again.stderr, /has the key already, with write access: nothing was changed/);
   assert.equal(lab.keys.length, 1);
+});
+
+test('where only SSH is known of the git host, --install says what to declare', async () => {
+  const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
+  const { code, stderr } = await gitKey(['--install'], {}, '', gandalf);
+  assert.equal(code, 1);
+  assert.match(stderr, /E_GIT_API_NONE[^]*gitops\.host: \{ kind: gitea \}/);
 });
