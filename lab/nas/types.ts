@@ -33,11 +33,12 @@ export type NasCorruption = { readonly lun: string; readonly initiators: readonl
  * What a NAS can be told to do wrong. `refuse`: nothing listens; `hang`: takes connections, never answers; `cut`: hangs up
  * amid each answer (of one DSM method: when it has done what was asked); `dsm error`: answers this number (for one API or
  * method, a number of times); `wrong chap`: every secret differs from what was set; `replace initiators`: a host's added
- * initiator drives the others out; `deny initiators`: as LIO outside the ACL, for all but those `allowed`.
+ * initiator drives the others out; `forget`: says yes to a DSM method and does nothing; `deny initiators`: as LIO outside the ACL, for all but those `allowed`.
  */
 export type NasFault =
   | { readonly kind: 'refuse' | 'hang' | 'wrong chap' | 'replace initiators' }
   | { readonly kind: 'cut'; readonly api?: string; readonly method?: string }
+  | { readonly kind: 'forget'; readonly api: string; readonly method: string }
   | { readonly kind: 'deny initiators'; readonly allowed?: readonly string[] }
   | { readonly kind: 'dsm error'; readonly code: number; readonly api?: string; readonly method?: string; readonly times?: number };
 

@@ -7,6 +7,7 @@ import { adoptLun } from '../../bootstrap/storage-adopt.ts';
 import { viewStorage } from '../../bootstrap/storage-view.ts';
 import { ManyErrors, problem } from '../../lib/errors.ts';
 import type { Command, Host } from '../../lib/host.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
 import { withSession } from '../../lib/iscsi/session.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { storagePicture } from '../../scripts/terminal/storage.ts';
@@ -143,6 +144,9 @@ test('everything that stands against adopting is told together, and the file sta
   });
   const unknown = await failure(adoptLun(at.host, facts, 'sarumandata'));
   assert.deepEqual([unknown.code, unknown.hint], ['E_STORAGE_NO_LUN', 'Did you mean saruman-data? There are: saruman-data.']);
+  await byHand(at.desk, 'LUN', 'create', { name: 'odd', size: GIB + 512, type: 'BLUN', location: '/volume1' });
+  assert.equal((await failure(adoptLun(at.host, facts, 'odd'))).code, 'E_STORAGE_SIZE');
+  assert.equal((await failure(adoptLun(at.host, { ...facts, cluster: withoutNas(facts.cluster) }, 'odd'))).code, 'E_STORAGE_NO_NAS');
   const sibling = join(dirname(at.file), '..', 'dev');
   mkdirSync(sibling);
   const free = await byHand(at.desk, 'LUN', 'create', { name: 'free', size: GIB, type: 'BLUN', location: '/volume1' });
@@ -151,3 +155,7 @@ test('everything that stands against adopting is told together, and the file sta
   assert.deepEqual([shared.code, shared.where.file], ['E_INVENTORY_LUN_SHARED', at.file]);
   assert.equal(readFileSync(at.file, 'utf8'), before);
 });
+
+function withoutNas({ nas: _nas, ...cluster }: Cluster): Cluster {
+  return cluster;
+}

@@ -115,6 +115,14 @@ test('a NAS that spoils the secret it was given is noticed', async () => {
   assert.equal((await failure(ensureStorage(desk.host, desk.nas, credentials, claimant))).code, 'E_ISCSI_AUTH');
 });
 
+test('a NAS that takes a change and does not keep it is not believed', async () => {
+  await using desk = await openDesk(ADDRESS);
+  await ensureStorage(desk.host, desk.nas, credentials, claimant);
+  await desk.lab.fail({ kind: 'forget', api: 'SYNO.Core.ISCSI.LUN', method: 'set' });
+  const error = await failure(ensureStorage(desk.host, { ...desk.nas, luns: [{ ...LUN, bytes: 3 * GIB }] }, credentials, claimant));
+  assert.deepEqual([error.code, /it has 2147483648 bytes, the cluster file says 3221225472/.test(error.message), /SAN Manager/.test(error.hint)], ['E_STORAGE_NOT_TAKEN', true, true]);
+});
+
 test('secrets are looked at before the NAS is asked: all that is wrong at once', async () => {
   await using desk = await openDesk(ADDRESS);
   const error = await failure(findingsOf(desk.host, desk.nas, { chap: { [LUN.name]: 'short' } }));

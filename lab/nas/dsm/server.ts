@@ -73,6 +73,7 @@ async function answerTo(state: NasState, api: string, method: string, parameters
   if (parameters.get('version') !== '1') return { code: 104, wrote: false };
   const refused = checkSession(state, parameters, request);
   if (refused !== 0) return { code: refused, wrote: false };
+  if (state.fault?.kind === 'forget' && state.fault.api === api && state.fault.method === method) return { code: 0, data: {}, wrote: false };
   try {
     return { code: 0, data: await found.run(state, parameters), wrote: found.writes };
   } catch (error) {
