@@ -43,7 +43,8 @@ export async function readFluxManifests(root: string, gitops: Pick<Gitops, 'path
  */
 export async function wantedComponents(root: string, gitops: Pick<Gitops, 'path'>, there: readonly string[]): Promise<{ readonly plain: readonly string[]; readonly extra: readonly string[] }> {
   const texts = await manifestTexts(root, plainPath(gitops.path));
-  const chosen = OPTIONAL.filter(({ group, names }) => names.some((name) => there.includes(name)) || texts.some((text) => text.includes(`apiVersion: ${group}/`)));
+  const declared = new Set(texts.flatMap((text) => [...text.matchAll(/^apiVersion: *["']?([\w.-]+)\//gm)].map((match) => match[1])));
+  const chosen = OPTIONAL.filter(({ group, names }) => declared.has(group) || names.some((name) => there.includes(name)));
   const named = (extra: boolean): string[] => chosen.filter((each) => each.extra === extra).flatMap((each) => [...each.names]);
   return { plain: [...COMPONENTS, ...named(false)], extra: named(true) };
 }

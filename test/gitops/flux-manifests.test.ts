@@ -45,6 +45,7 @@ test('controllers are installed for what the repository declares for this cluste
   assert.equal(await wanted('own', { 'clusters/staging/alert.yaml': alert }), 'notification-controller |');
   assert.equal(await wanted('shared', { 'infrastructure/configs/alert.yaml': alert }), 'notification-controller |');
   assert.equal(await wanted('others', { 'clusters/production/alert.yaml': alert, 'machines/production/patches/a.yaml': alert, '.github/a.yaml': alert }), '|');
+  assert.equal(await wanted('comment', { 'apps/staging/alert.yaml': alert.replace(/^/gm, '# ') }), '|');
   assert.equal(await wanted('artifacts', { 'clusters/staging/artifacts.yaml': '---\napiVersion: source.extensions.fluxcd.io/v1beta1\nkind: ArtifactGenerator\n' }), '| source-watcher');
   assert.equal(await wanted('there', {}, [...THREE, 'notification-controller', 'image-reflector-controller']), 'notification-controller | image-reflector-controller image-automation-controller');
 });
