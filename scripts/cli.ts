@@ -62,7 +62,7 @@ command('check', 'every secret encrypted, for the right recipients, none in the 
   .option('--staged', 'only what is staged for the next commit')
   .option('--hook', 'make git ask for that before each commit')
   .option('--forgive', 'take the history until now as looked through: what it held was changed');
-command('set <path> <key>', 'set one value, from a pipe or asked for: encrypted, committed', 'printf %s "$TOKEN" | firstlight secrets set apps/gandalf/podinfo-token.sops.yaml token --push',
+command('set <path> <key>', 'set one value, from a pipe or asked for: encrypted, committed; in a Secret the key is one name (tls.crt), elsewhere dots nest and quotes hold a name together (a."b.c")', 'printf %s "$TOKEN" | firstlight secrets set apps/gandalf/podinfo-token.sops.yaml token --push',
   async () => (await import('./commands/secrets-change.ts')).setSecretValue, secrets)
   .option('--namespace <name>', 'of a new Secret, where its folder’s kustomization.yaml names none')
   .option('--push', 'push the commit, and wait until Flux has applied it');
@@ -74,7 +74,7 @@ command('move <path> <key>', 'bring one value from its file into the vault, or b
   .option('--replace', 'also where the vault has another value under that name: it becomes an older version')
   .option('--push', 'push the commit, and wait until Flux has applied it');
 command('edit <path>', 'change a file in your editor, decrypted only in memory; committed', 'firstlight secrets edit apps/gandalf/podinfo-token.sops.yaml',
-  async () => (await import('./commands/secrets-change.ts')).editSecret, secrets)
+  async () => (await import('./commands/secrets-edit.ts')).editSecret, secrets)
   .option('--push', 'push the commit, and wait until Flux has applied it');
 command('update', 'encrypt anew, under new data keys, what is not for the inventory’s recipients; committed', 'firstlight secrets update',
   async () => (await import('./commands/secrets-change.ts')).updateSecrets, secrets)
@@ -84,6 +84,7 @@ command('escrow', 'the offline key on paper: made, or proven', 'firstlight secre
   async () => (await import('./commands/secrets-keys.ts')).escrowSecrets, secrets)
   .option('--print <file>', 'make a new offline key and write its page, outside the repository')
   .option('--split <how>', 'into shares, like 2-of-3')
+  .option('--replace <name>', 'the offline recipient whose place the new key takes, where a cluster has several')
   .option('--verify', 'prove that each recipient alone opens every file')
   .option('--push', 'push the commit, and wait until Flux has applied it');
 command('rotate [cluster]', 'give the cluster a new key: every file encrypted anew, Flux follows, the old key goes', 'firstlight secrets rotate gandalf',

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import { sopsRekey } from '../../lib/sops-change.ts';
+import { recipientsIn } from '../../lib/sops.ts';
 import { recipientsFor, secretFiles, sharedFault, type Homelab, type SecretFile } from './homelab.ts';
 
 /** A file that is to be encrypted anew: who can open it now, and who comes and goes. Recipients of other kinds than age (pgp, kms) stay. */
@@ -37,4 +38,18 @@ export async function rekeyAll(host: Host, homelab: Homelab, instead: ReadonlyMa
     host.emit({ code: 'secrets.rekeyed', message: `${path}: encrypted anew for ${now.length + add.length - remove.length} recipients` });
   }
   return rekeyings.map(({ path }) => path);
+}
+
+/** Files that an earlier `rekeyAll`, cut off, left encrypted anew and not committed: their recipients are others than in the newest commit. */
+export async function rekeyedBefore(host: Host, homelab: Homelab): Promise<string[]> {
+  const { exitCode, stdout } = await host.run({ program: 'git', args: ['diff', 'HEAD', '--name-only', '--no-renames', '--relative', '-z'], cwd: homelab.root, accept: 'any' });
+  const changed = new Set(exitCode === 0 ? stdout.split('\0') : []);
+  const found: string[] = [];
+  for (const { path, content } of await secretFiles(host, homelab)) {
+    if (content.kind !== 'encrypted' || !changed.has(path)) continue;
+    const committed = await host.run({ program: 'git', args: ['show', `HEAD:./${path}`], cwd: homelab.root, accept: 'any' });
+    const before = committed.exitCode === 0 ? recipientsIn(committed.stdout) : undefined;
+    if (before && [...before].sort().join() !== [...content.recipients].sort().join()) found.push(path);
+  }
+  return found;
 }

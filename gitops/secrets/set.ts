@@ -10,7 +10,6 @@ import { withResource } from '../kustomization-file.ts';
 import { recipientsFor, requireNoLink, type Homelab } from './homelab.ts';
 import { readKeyPath } from './key-path.ts';
 import { secretContent } from './manifest.ts';
-import { literal, ownGit } from './own-git.ts';
 
 /**
  * What is to be set: the file from the repository's root, and the key. In a Kubernetes Secret that is one name, dots and all
@@ -46,8 +45,9 @@ export async function setSecret(host: Host, homelab: Homelab, change: SecretChan
   const read: unknown = first?.toJS();
   const place = stringOf(read, 'kind') === 'Secret' ? inSecret(change, read as Sections) : inMap(change);
   const changed = await sopsSet(host, whole, place.keys, place.value);
-  const fresh = (await ownGit(host, homelab.root, ['ls-files', '--', literal(change.path)])).stdout === '';
-  const list = fresh ? listOf(homelab, change.path) : undefined;
+  // A new file that an earlier call, cut off, did not come to commit: the list belongs to it.
+  const committed = await host.run({ program: 'git', args: ['cat-file', '-e', `HEAD:./${change.path}`], cwd: homelab.root, accept: 'any' });
+  const list = committed.exitCode !== 0 ? listOf(homelab, change.path) : undefined;
   return { changed, created: false, paths: [change.path, ...(list === undefined ? [] : [list])], ...secretOf(read) };
 }
 

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { planInit, runInit, type InitPlan } from '../../bootstrap/init.ts';
@@ -8,7 +7,7 @@ import { readIfThere, writeWhole } from '../../lib/files.ts';
 import { HOME } from '../open-cluster.ts';
 import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
-import { unlockIdentity } from './secrets-desk.ts';
+import { identityFile, unlockIdentity } from './secrets-desk.ts';
 
 /** `firstlight init DIR`: a homelab repository with one cluster, or one cluster more in the repository that is there. */
 export async function initCommand(session: Session, folder: string | undefined, options: Record<string, unknown>): Promise<number> {
@@ -33,7 +32,7 @@ export async function initCommand(session: Session, folder: string | undefined, 
 async function ownerRecipient(session: Session): Promise<string> {
   await unlockIdentity(session);
   const { environment, host } = session;
-  const path = environment['SOPS_AGE_KEY_FILE'] || join(environment['XDG_CONFIG_HOME'] || join(homedir(), process.platform === 'darwin' ? 'Library/Application Support' : '.config'), 'sops', 'age', 'keys.txt');
+  const path = identityFile(environment);
   const text = await readIfThere(path);
   if (text !== undefined) {
     const [own] = await readIdentities(text);

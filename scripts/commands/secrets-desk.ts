@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { openHomelab, type Homelab } from '../../gitops/secrets/homelab.ts';
 import { isLocked, readIdentities, unlock } from '../../gitops/secrets/identity.ts';
@@ -7,7 +8,7 @@ import { findHomelab } from '../../nodes/find.ts';
 import { BUNDLED } from '../open-cluster.ts';
 import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
-import { secretInput, secretLines } from '../terminal/secret-input.ts';
+import { passphraseInput, secretLines } from '../terminal/secret-input.ts';
 
 /** Opens the homelab repository that the person stands in, with sops at hand and his age identity unlocked. */
 export async function openDesk(session: Session): Promise<Homelab> {
@@ -21,7 +22,7 @@ export async function openDesk(session: Session): Promise<Homelab> {
 export function fromRoot(homelab: Homelab, path: string | undefined): string {
   if (path === undefined) throw problem('E_USAGE_SECRET', 'no file was named', 'Name it: firstlight secrets set apps/gandalf/podinfo-token.sops.yaml token.');
   const whole = relative(homelab.root, resolve(process.cwd(), path));
-  if (!whole.startsWith('..') && whole !== '') return whole;
+  if (!/^\.\.(\/|$)/.test(whole) && whole !== '') return whole;
   throw problem('E_SECRETS_OUTSIDE', `${path} is not in the repository ${homelab.root}`, 'Name a file of your homelab repository.');
 }
 
@@ -35,13 +36,17 @@ export async function takePaper(session: Session): Promise<void> {
   session.environment['SOPS_AGE_KEY_FILE'] = opened;
 }
 
-/** A key file under a passphrase (`age -p`) is opened once, into the private folder, where sops finds it. */
+/** The person's age key file: SOPS_AGE_KEY_FILE, else where sops itself looks (getsops/sops: age/keysource.go). */
+export function identityFile(environment: Readonly<Record<string, string>>): string {
+  return environment['SOPS_AGE_KEY_FILE'] || join(environment['XDG_CONFIG_HOME'] || join(homedir(), process.platform === 'darwin' ? 'Library/Application Support' : '.config'), 'sops', 'age', 'keys.txt');
+}
+
+/** A key file under a passphrase (`age -p`) is opened once, into the private folder, where sops finds it. Throws `E_AGE_PASSPHRASE`, `E_AGE_LOCKED`. */
 export async function unlockIdentity(session: Session): Promise<void> {
-  const path = session.environment['SOPS_AGE_KEY_FILE'];
-  if (path === undefined || path === '') return;
+  const path = identityFile(session.environment);
   const file = await readFile(path).catch(() => undefined);
   if (!file || !isLocked(file)) return;
-  const passphrase = await secretInput(`The passphrase of ${path}:`, session.host.signal);
+  const passphrase = await session.view.aside(() => passphraseInput(path, session.host.signal));
   session.host.mask.add(passphrase);
   const opened = join(session.host.scratch, 'identity.txt');
   await writeFile(opened, await unlock(file, passphrase), { mode: 0o600 });

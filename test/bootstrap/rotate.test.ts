@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,4 +117,30 @@ test('with the cluster’s key lost, a rotation by the owner’s key works', asy
     assert.equal(await opensAlone(own.host, join(own.root, path), clusterIdentity ?? ''), true, path);
     assert.equal(await opensAlone(own.host, join(own.root, path), lost), false, path);
   }
+});
+
+test('a file for the old key that somebody pushes meanwhile keeps the old key in the cluster, until it is pulled and encrypted anew', async () => {
+  const bare = join(outside, 'homelab.git');
+  const cluster = await loadCluster(join(own.root, 'machines/gandalf'));
+  const path = 'apps/gandalf/late.sops.yaml';
+  await setSecret(own.host, await own.open(), { path, key: 'token', value: 'canary-late', namespace: 'default' });
+  renameSync(join(own.root, path), join(outside, 'late'));
+  own.git('checkout', '--quiet', '--', '.');
+  // As soon as the new encryption is at the git host, another commit is on top of it.
+  const hook = join(bare, 'hooks/post-receive');
+  writeFileSync(hook, `#!/bin/sh\n[ -e ../late ] || exit 0\nexport GIT_INDEX_FILE=$PWD/late.index GIT_AUTHOR_NAME=o GIT_AUTHOR_EMAIL=o@localhost GIT_COMMITTER_NAME=o GIT_COMMITTER_EMAIL=o@localhost
+git read-tree main && git update-index --add --cacheinfo 100644,$(git hash-object -w ../late),${path} && git update-ref refs/heads/main $(git commit-tree -p main -m late $(git write-tree)) && rm ../late\n`);
+  chmodSync(hook, 0o755);
+  const before = (await readCredentials(own.host, cluster)).clusterIdentity ?? '';
+  const stopped = await rotate();
+  assert.match(stopped.said, /E_ROTATE_OVERTAKEN/);
+  const held = (): string => Buffer.from((JSON.parse(readFileSync(join(outside, 'sops-age.json'), 'utf8')) as { data: Record<string, string> }).data['age.agekey'] ?? '', 'base64').toString();
+  assert.ok(held().includes(before));
+  own.git('pull', '--quiet', bare, 'main');
+  const done = await rotate();
+  assert.equal(done.code, 0, done.said);
+  assert.equal(held().includes(before), false);
+  const { clusterIdentity = '' } = await readCredentials(own.host, await loadCluster(cluster.folder));
+  assert.equal(await opensAlone(own.host, join(own.root, path), clusterIdentity), true);
+  assert.equal(await opensAlone(own.host, join(own.root, path), before), false);
 });
