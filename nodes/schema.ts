@@ -1,23 +1,12 @@
 import * as z from 'zod';
-import * as format from './formats.ts';
-import { branchName, gitApi, gitopsPath, gitUrl, PUBLISHED_HOST_KEYS } from './formats-git.ts';
 import { readerUrl } from './formats-reader.ts';
 import { ageRecipient, cardDevice } from './formats-secret.ts';
-import { clientId, httpsOrigin, manifestPath, secretKey, tenant, vaultSecretName } from './formats-vault.ts';
+import * as format from './formats.ts';
+import { gitops, vault } from './schema-gitops.ts';
+import { nas } from './schema-nas.ts';
+import { address, filled, port, text } from './schema-parts.ts';
 
 // The schema only judges form; it changes nothing. Defaults and conversions are in to-cluster.ts, connections between values in rules.ts.
-
-function text(description: string, judge: format.Judge | undefined, examples: readonly string[] = []) {
-  const base = z.string().superRefine((value, context) => {
-    const complaint = judge?.(value);
-    if (complaint !== undefined) context.addIssue({ code: 'custom', message: complaint.message, params: { code: complaint.code, hint: complaint.hint } });
-  });
-  return base.meta({ description, ...(judge?.pattern === undefined ? {} : { pattern: judge.pattern }), ...(examples.length === 0 ? {} : { examples }) });
-}
-
-const filled = format.matches(/^\S(.*\S)?$/, 'E_INVENTORY_EMPTY', 'a name without spaces around it', 'Write the name, or take the key out.');
-const address = (description: string) => text(description, format.ipv4, ['192.168.77.11']);
-const port = (description: string) => z.int().min(1).max(65_535).meta({ description });
 
 const talos = z.strictObject({
   version: text('Talos version of the cards and of the installed system.', format.version('E_INVENTORY_TALOS_VERSION'), ['1.11.0']),
@@ -67,66 +56,9 @@ const powerSwitch = z.strictObject({
   driver: text('Its kind.', format.driverName, ['unifi', 'openwrt', 'routeros']),
 });
 
-const chapUser = format.matches(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'E_INVENTORY_CHAP_USER', 'a CHAP user', 'Use 1 to 63 letters, digits, dots, colons, hyphens and underscores.');
-
 const cardReader = z.strictObject({
   url: text('Where it is and as whom: a Linux machine with python3. Log-in is by your SSH agent, or by readerKey in credentials.sops.yaml.', readerUrl, ['ssh://pi@192.168.77.9']),
   hostKey: text('Fingerprint of that machine\'s host key.', format.hostKeyFingerprint),
-});
-
-const lun = z.strictObject({
-  name: text('The LUN\'s name.', format.dnsLabel),
-  size: text('Its size.', format.binarySize, ['20GiB']),
-  iqn: text('The target\'s name.', format.iqn, ['iqn.2000-01.com.synology:gandalf-data']),
-  user: text('The CHAP user; the secret is in credentials.sops.yaml.', chapUser),
-  mutualUser: text('For mutual CHAP: the user by which the target proves itself; its secret is in credentials.sops.yaml.', chapUser).optional(),
-  uuid: text('The LUN\'s uuid, for one that is there already: no other is taken or made in its place.', format.matches(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'E_INVENTORY_LUN_UUID', 'the uuid of a LUN', 'Take it from `firstlight storage list`: 8-4-4-4-12 small hex digits.')).optional(),
-  claim: z.strictObject({
-    namespace: text('Its namespace.', format.dnsLabel),
-    name: text('Its name.', format.dnsLabel),
-    fsType: z.enum(['ext4', 'xfs']).meta({ description: 'The file system that Kubernetes makes on an empty LUN and expects on any other; ext4 unless told.' }).optional(),
-  }).meta({ description: 'The PersistentVolumeClaim that the LUN is for; without it Kubernetes is not told of the LUN.' }).optional(),
-});
-
-const nas = z.strictObject({
-  address: address('The Synology.'),
-  https: z.boolean().meta({ description: 'Speak https to DSM; true unless told.' }).optional(),
-  port: port('DSM\'s port; 5001 for https and 5000 for http unless told.').optional(),
-  certificate: text('SHA-256 of DSM\'s certificate, where it is self-signed.', format.certificatePin).optional(),
-  ca: text('A PEM file with the authority that signed DSM\'s certificate; its path as seen from the cluster\'s folder.', format.matches(/^[^\s~].*\.(pem|crt)$/, 'E_INVENTORY_CA', 'a path to a PEM file', 'Name the authority\'s certificate, as ./nas-ca.pem.'), ['./nas-ca.pem']).optional(),
-  user: text('The DSM user; the password is in credentials.sops.yaml.', filled),
-  iscsiPort: port('The iSCSI portal\'s port; 3260 unless told.').optional(),
-  volume: text('The volume for the LUNs; /volume1 unless told.', format.matches(/^\/volume[1-9]\d*$/, 'E_INVENTORY_VOLUME', 'a DSM volume', 'Write it like /volume1.')).optional(),
-  luns: z.array(lun).meta({ description: 'The LUNs to create or adopt.' }),
-});
-
-const gitops = z.strictObject({
-  url: text('The repository that Flux reads.', gitUrl, ['ssh://git@192.168.77.6:22/homelab.git']),
-  branch: text('Its branch; main unless told.', branchName).optional(),
-  path: text('The cluster\'s folder in it; clusters/<name> unless told.', gitopsPath).optional(),
-  hostKey: text(`The git host's public key: type and key as in known_hosts. Published for github.com at ${PUBLISHED_HOST_KEYS['github.com']}, for gitlab.com at ${PUBLISHED_HOST_KEYS['gitlab.com']}.`, format.hostKeyLine),
-  host: z.strictObject({
-    kind: z.enum(['github', 'gitlab', 'gitea']).meta({ description: 'Whose API it has; gitea for Forgejo too.' }),
-    api: text('The API\'s address; unless told https://, the host of url, and /api/v3 for github, /api/v4 for gitlab, /api/v1 for gitea.', gitApi, ['https://git.example.com/api/v1']).optional(),
-  }).meta({ description: 'The git host\'s REST API, by which `firstlight git-key --install` gives the deploy key access; known for github.com and gitlab.com.' }).optional(),
-});
-
-const storedSecret = z.strictObject({
-  name: text('Its name in the vault.', vaultSecretName, ['gandalf-podinfo-token']),
-  store: z.enum(['vault', 'sops']).meta({ description: 'Where its value is kept: in the vault, or in the repository under SOPS. `firstlight secrets move` brings it from one to the other.' }),
-  path: text('Its manifest in the GitOps repository, without the ending: .sops.yaml under SOPS, .external.yaml for the vault.', manifestPath, ['apps/gandalf/podinfo-token']),
-  namespace: text('The namespace of the Kubernetes Secret that it becomes.', format.dnsLabel),
-  secret: text('The name of that Secret; the last part of path unless told.', format.matches(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'E_INVENTORY_NAME', 'the name of a Secret', 'Use small letters, digits, hyphens and dots.')).optional(),
-  key: text('Its key in that Secret.', secretKey, ['token']),
-});
-
-const vault = z.strictObject({
-  url: text('The vault\'s address.', httpsOrigin('https://gandalf.vault.azure.net'), ['https://gandalf.vault.azure.net']),
-  tenant: text('The Microsoft Entra tenant of the service principal that reads it.', tenant),
-  clientId: text('That service principal\'s application (client) id; its secret is vaultClientSecret in credentials.sops.yaml.', clientId),
-  authority: text('Where to log in; https://login.microsoftonline.com unless told.', httpsOrigin('https://login.microsoftonline.us')).optional(),
-  ca: text('A PEM file with the authority that signed the certificates of vault and log-in, where it is one of your own; its path as seen from the cluster\'s folder.', format.matches(/^[^\s~].*\.(pem|crt)$/, 'E_INVENTORY_CA', 'a path to a PEM file', 'Name the authority\'s certificate, as ./vault-ca.pem.')).optional(),
-  secrets: z.array(storedSecret).meta({ description: 'The secrets that may be in the vault, each with the store that it belongs in.' }),
 });
 
 const recipient = z.strictObject({
