@@ -46,11 +46,6 @@ export async function ensureImage(host: Host, request: ImageRequest): Promise<Im
   throw unknown;
 }
 
-/** What the lock file pins for an image; undefined before its first use. Throws `E_LOCK`. */
-export async function pinnedImage(request: ImageRequest): Promise<ImagePin | undefined> {
-  return (await pinnedSource(request))?.pin;
-}
-
 /** Whether `ensureImage` has nothing to do, without downloading: the image is pinned, here and whole. */
 export async function observeImage(_host: Host, request: ImageRequest): Promise<{ state: 'done'; detail: string } | { state: 'needed'; why: string }> {
   const pinned = await pinnedSource(request);

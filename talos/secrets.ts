@@ -37,7 +37,7 @@ const SHAPE = z.object({
 });
 
 /** Where the cluster keeps its encrypted bundle. */
-export function bundlePath(cluster: Cluster): string {
+function bundlePath(cluster: Cluster): string {
   return join(cluster.folder, 'secrets.sops.yaml');
 }
 

@@ -1,6 +1,4 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
+import { chmod, readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
@@ -38,13 +36,6 @@ export async function talosctl(host: Host, access: Access, args: readonly string
     if (error instanceof FirstlightError && error.code === 'E_TIMEOUT') throw talosHang(called, Math.round(timeoutMs / 1000));
     throw error;
   }
-}
-
-/** Writes a talosconfig into a 0600 file of the host's scratch folder and gives the path for `Access`. */
-export async function keepTalosconfig(host: Pick<Host, 'scratch'>, talosconfig: string): Promise<string> {
-  const path = join(host.scratch, `talosconfig-${randomBytes(4).toString('hex')}`);
-  await writeFile(path, talosconfig, { mode: 0o600, flag: 'wx' });
-  return path;
 }
 
 /** The version a machine runs (`v1.11.0`). Not available in maintenance mode of Talos before 1.13 (`E_TALOS_UNIMPLEMENTED`). */

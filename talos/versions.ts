@@ -18,7 +18,7 @@ export function since(version: Version, major: number, minor: number): boolean {
 }
 
 /** The version of the talosctl that the host runs. Throws `E_TALOS_VERSION` when it does not tell, and what `host.run` throws. */
-export async function talosctlVersion(host: Pick<Host, 'run'>): Promise<Version> {
+async function talosctlVersion(host: Pick<Host, 'run'>): Promise<Version> {
   const done = await host.run({ program: 'talosctl', args: ['version', '--client', '--short'], timeoutMs: 10_000 });
   const match = /v\d+\.\d+\.\d+\S*/.exec(done.stdout + done.stderr);
   if (!match) throw problem('E_TALOS_VERSION', 'talosctl does not tell its version', 'Run `firstlight tools` to fetch the pinned talosctl.');

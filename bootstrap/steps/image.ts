@@ -7,7 +7,7 @@ import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
 /** Which image, for this cluster. */
-export function imageRequest(facts: Facts, host: Host): ImageRequest {
+function imageRequest(facts: Facts, host: Host): ImageRequest {
   const { image } = facts.cluster.talos;
   return {
     factory: facts.cluster.talos.factory,

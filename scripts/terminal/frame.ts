@@ -21,7 +21,7 @@ export function errorFrame(error: unknown, hide: (text: string) => string, folde
 }
 
 /** `machines/gandalf/cluster.yaml:4:9`, `node gandalf-w-1, step cards`, or ''. */
-export function placeText(where: Where, folder: string): string {
+function placeText(where: Where, folder: string): string {
   const parts: string[] = [];
   if (where.file) {
     const near = relative(folder, where.file);

@@ -14,7 +14,7 @@ export function storagePicture(view: StorageView): string {
 }
 
 /** `20 GiB`, `1.5 TiB`: powers of two, as LUNs are made. */
-export function lunSize(bytes: number): string {
+function lunSize(bytes: number): string {
   const [unit, size] = ([['TiB', 2 ** 40], ['GiB', 2 ** 30]] as const).find(([, each]) => bytes >= each) ?? ['MiB', 2 ** 20];
   return `${Number((bytes / size).toFixed(1))} ${unit}`;
 }

@@ -18,7 +18,7 @@ import { makeBundle, openBundle } from '../../talos/secrets.ts';
 import { encodeStamp, STAMP_KEY } from '../../talos/stamp.ts';
 import { applyConfig } from '../../talos/talosctl-config.ts';
 import { bootstrapEtcd, etcdMembers, etcdStatus } from '../../talos/talosctl-etcd.ts';
-import { keepTalosconfig, kubeconfig, readFileOf, version, type Access } from '../../talos/talosctl.ts';
+import { kubeconfig, readFileOf, version, type Access } from '../../talos/talosctl.ts';
 import { memoryCards } from '../lab/pi/memory-card.ts';
 import { ageKey } from '../support/age.ts';
 import { testHost, toolPrograms } from '../support/host.ts';
@@ -52,7 +52,8 @@ test('one board, from its card to a running etcd, through the real talosctl', { 
   try {
     await makeBundle(host, cluster);
     const bundle = await openBundle(host, cluster);
-    const talosconfigPath = await keepTalosconfig(host, await talosconfig(host, cluster, bundle));
+    const talosconfigPath = join(host.scratch, 'talosconfig');
+    await writeFile(talosconfigPath, await talosconfig(host, cluster, bundle), { mode: 0o600 });
     await board.powerOn();
 
     const told = await settled('maintenance', '127.77.3.201', talosconfigPath);

@@ -150,8 +150,6 @@ test('the talosconfig has the control planes as endpoints, and its key is masked
     assert.equal(read.context, 'gandalf');
     assert.deepEqual(read.contexts.gandalf.endpoints, ['192.168.77.11']);
     assert.ok(!host.mask.hide(text).includes(read.contexts.gandalf.key));
-    const { keepTalosconfig } = await import('../../talos/talosctl.ts');
-    assert.equal((await stat(await keepTalosconfig(host, text))).mode & 0o777, 0o600);
   });
 });
 

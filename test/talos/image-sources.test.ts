@@ -9,7 +9,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { startFactory, type LabFactory } from '../../lab/factory/factory.ts';
 import type { FirstlightError } from '../../lib/errors.ts';
 import { readLock, updateLock } from '../../lib/lock-file.ts';
-import { ensureImage, observeImage, pinnedImage } from '../../talos/image.ts';
+import { ensureImage, observeImage } from '../../talos/image.ts';
 import type { ImageRequest } from '../../talos/image-source.ts';
 import { postSchematic, schematicYaml } from '../../talos/schematic.ts';
 import { smallImage } from '../nodes/cards/support.ts';
@@ -64,7 +64,7 @@ test('a factory that has no .raw.zst gives .raw.xz: pinned by both hashes, kept 
   rmSync(path);
   older.fail('corrupt');
   await assert.rejects(ensureImage(host, request), { code: 'E_IMAGE_CHANGED', where: { file: request.lockFile } });
-  assert.deepEqual(await pinnedImage(request), pin);
+  assert.deepEqual(Object.values((await readLock(request.lockFile)).images), [pin]);
   assert.deepEqual(readdirSync(request.cacheFolder), []);
 });
 
@@ -98,7 +98,7 @@ for (const form of ['zst', 'xz', 'raw'] as const) {
     appendFileSync(given.file, 'more');
     assert.equal((await observeImage(host, given.request)).state, 'needed');
     await assert.rejects(ensureImage(host, given.request), { code: 'E_IMAGE_CHANGED', where: { file: request.lockFile } });
-    assert.deepEqual(await pinnedImage(given.request), pin);
+    assert.deepEqual(Object.values((await readLock(given.request.lockFile)).images), [pin]);
     rmSync(given.file);
     await assert.rejects(ensureImage(host, given.request), { code: 'E_IMAGE_MISSING' });
     assert.ok(readdirSync(host.scratch).every((name) => !name.endsWith('.part')));
