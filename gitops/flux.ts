@@ -1,4 +1,4 @@
-import { problem } from '../lib/errors.ts';
+import { problem, type FirstlightError } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
 import type { Cluster, Gitops } from '../nodes/cluster.ts';
 import type { Credentials } from '../nodes/credentials.ts';
@@ -28,6 +28,21 @@ export async function observeFlux(host: Host, cluster: Cluster, kubeconfig: stri
   }
   if (missing.length > 0) return needed(missing.join('; '));
   return { ...done(`Flux ${state.version ?? ''} follows ${gitopsOf(cluster).branch} of ${remoteName(gitopsOf(cluster))}`), ...(state.version === undefined ? {} : { version: state.version }) };
+}
+
+/**
+ * Whether the flux program is of the version that the repository (its work tree `root`) and the lock file have; where it is not, what a
+ * bootstrap would say, as a note: a cluster that has everything is left alone. Throws what running the program throws.
+ */
+export async function fluxReport(host: Host, gitops: Gitops, root: string, pinned: string | undefined): Promise<string> {
+  const [comes, there] = [await cliVersion(host), await readFluxManifests(root, gitops)];
+  try {
+    refuseConflicts({ deployments: new Map() }, gitops, { comes, cluster: undefined, repository: there?.version, pinned }, 'bootstrap');
+  } catch (error) {
+    const { message, hint } = error as FirstlightError;
+    return `! ${message}. ${hint}`;
+  }
+  return `${comes}${pinned === undefined ? '; the first `up` pins it' : ', as pinned'}${there ? ' and in the repository' : ''}`;
 }
 
 /** How a bootstrap is to go: which version of Flux is pinned, if any, and whether a newer one may be committed. */

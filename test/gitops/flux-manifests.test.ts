@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test } from 'node:test';
+import { fluxReport } from '../../gitops/flux.ts';
 import { readFluxManifests, wantedComponents } from '../../gitops/flux-manifests.ts';
 import { testHost } from '../support/host.ts';
 
@@ -48,4 +49,18 @@ test('controllers are installed for what the repository declares for this cluste
   assert.equal(await wanted('comment', { 'apps/staging/alert.yaml': alert.replace(/^/gm, '# ') }), '|');
   assert.equal(await wanted('artifacts', { 'clusters/staging/artifacts.yaml': '---\napiVersion: source.extensions.fluxcd.io/v1beta1\nkind: ArtifactGenerator\n' }), '| source-watcher');
   assert.equal(await wanted('there', {}, [...THREE, 'notification-controller', 'image-reflector-controller']), 'notification-controller | image-reflector-controller image-automation-controller');
+});
+
+test('check tells which version of Flux a bootstrap would bring, and what it would say to another', async () => {
+  const whole = { ...gitops, url: 'ssh://git@192.168.77.6/homelab.git', branch: 'main', hostKey: 'ssh-ed25519 AAAA' };
+  const { stdout } = await host.run({ program: 'flux', args: ['install', '--export', `--components=${THREE.join(',')}`] });
+  const version = /^# Flux Version: (v\S+)$/m.exec(stdout)?.[1] ?? '';
+  const root = (name: string, comes: string) => repository(name, {
+    'clusters/staging/flux-system/gotk-components.yaml': stdout.replaceAll(version, comes), 'clusters/staging/flux-system/gotk-sync.yaml': 'kind: GitRepository\n',
+  });
+  const report = async (folder: string, pinned?: string): Promise<string> => (await fluxReport(host, whole, folder, pinned)).replaceAll(version, 'HERE');
+  assert.equal(await report(repository('new')), 'HERE; the first `up` pins it');
+  assert.equal(await report(root('same', version), version), 'HERE, as pinned and in the repository');
+  assert.match(await report(root('older', 'v2.1.0'), 'v2.1.0'), /^! the flux program is HERE, but the repository has v2\.1\.0, .*pins v2\.1\.0.*--upgrade-flux/);
+  assert.match(await report(root('newer', 'v2.99.0')), /^! .*can’t go back/);
 });
