@@ -21,9 +21,15 @@ export async function listSecrets(session: Session, _argument: string | undefine
     path, clusters: readersOf(homelab, path).map((cluster) => cluster.name), recipients: content.recipients.length,
     keys: content.keys.map(({ path: key }) => { const { days, atLeast } = ages.get(`${path} ${key}`) ?? {}; return { key, days, atLeast }; }),
   }));
-  if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'secrets', data: rows })}\n`);
-  else process.stdout.write(`${rows.map(({ path, clusters, recipients, keys }) => [`${path}  (${clusters.join(', ')}; ${recipients} can open it)`, ...keys.map((age) => `  ${age.key.padEnd(40)} ${inDays(age)}`)].join('\n')).join('\n\n') || 'No secrets yet: firstlight secrets set PATH KEY makes one.'}\n`);
+  const vaults = homelab.clusters.flatMap(({ name, vault }) => (vault ? [{ url: vault.url, cluster: name, secrets: inVault(vault) }] : []));
+  if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'secrets', data: rows, vaults })}\n`);
+  else process.stdout.write(`${[...rows.map(({ path, clusters, recipients, keys }) => [`${path}  (${clusters.join(', ')}; ${recipients} can open it)`, ...keys.map((age) => `  ${age.key.padEnd(40)} ${inDays(age)}`)].join('\n')), ...vaults.map(vaultText)].join('\n\n') || 'No secrets yet: firstlight secrets set PATH KEY makes one.'}\n`);
   return 0;
+}
+
+/** The age of what is in a vault only the vault knows: `firstlight check` asks it. */
+function vaultText({ url, cluster, secrets }: { readonly url: string; readonly cluster: string; readonly secrets: readonly StoredSecret[] }): string {
+  return [`${url}  (${cluster})`, ...secrets.map(({ name, namespace, secret, key }) => `  ${name.padEnd(40)} ${namespace}/${secret}.${key}`)].join('\n');
 }
 
 /** `firstlight secrets check`: every secret encrypted, for the right people, none in the clear, in the work tree and the history. Throws `E_SECRETS` with all of it. */
