@@ -77,7 +77,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     }
     const registry = createDriverRegistry(client, material.nodeName);
     const volumes = createNodeVolumes({
-      client, nodeName: material.nodeName, cluster: material.clusterName, initiator: options.initiator,
+      client, nodeName: material.nodeName, address: material.address, cluster: material.clusterName, initiator: options.initiator,
       drivers: registry.drivers, iscsiFault: material.iscsiFault, told: options.onMount,
     });
     return { client, volumes, pods: runPods({

@@ -83,7 +83,7 @@ function openSocket(host: Pick<Host, 'signal'>, to: IscsiAddress, deadlineMs: nu
   const address = to.portal.slice(0, at).replace(/^\[|\]$/g, '');
   const port = Number(to.portal.slice(at + 1));
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port, noDelay: true });
+    const socket = connect({ host: address, port, noDelay: true, ...(to.from === undefined ? {} : { localAddress: to.from }) });
     const settle = (): void => {
       clearTimeout(timer);
       host.signal.removeEventListener('abort', abort);

@@ -11,6 +11,8 @@ export type IscsiAddress = {
   readonly iqn?: string;
   /** Our own IQN. */
   readonly initiator: string;
+  /** Which of this machine's addresses to come from; the system chooses unless told. */
+  readonly from?: string;
   readonly user?: string;
   readonly secret?: string;
 };

@@ -26,6 +26,8 @@ export type Mount = {
 export type NodeVolumesOptions = {
   readonly client: KubeClient;
   readonly nodeName: string;
+  /** The node's address, which its sessions come from. */
+  readonly address: string;
   readonly cluster: string;
   /** Undefined where iscsiadm is not installed. */
   readonly initiator: string | undefined;
@@ -50,7 +52,7 @@ const WAITING = 'ContainerCreating';
 export function createNodeVolumes(options: NodeVolumesOptions): NodeVolumes {
   const { client, nodeName, drivers } = options;
   const initiator = options.initiator ?? '';
-  const sessions = createSessions(initiator);
+  const sessions = createSessions(initiator, options.address);
   const held = new Map<string, Held>();
   const node = `/api/v1/nodes/${nodeName}`;
   let turn: Promise<unknown> = Promise.resolve();

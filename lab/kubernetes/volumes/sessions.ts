@@ -21,12 +21,12 @@ type Entry = { current: Promise<HeldSession>; wanted: boolean };
 const AGAIN_MS = 1_000;
 const DEADLINE_MS = 5_000;
 
-/** The sessions of one initiator, kept open: one that breaks is opened again until it is logged out of, as iscsid does. */
-export function createSessions(initiator: string): Sessions {
+/** The sessions of one initiator from its node's address, kept open: one that breaks is opened again until it is logged out of, as iscsid does. */
+export function createSessions(initiator: string, from: string): Sessions {
   const over = new AbortController();
   const host = { signal: over.signal, mask: createMask() };
   const entries = new Map<string, Entry>();
-  const open = ({ mutual, ...to }: TargetLogin): Promise<HeldSession> => openSession(host, { ...to, initiator }, { deadlineMs: DEADLINE_MS, ...(mutual ? { mutual } : {}) });
+  const open = ({ mutual, ...to }: TargetLogin): Promise<HeldSession> => openSession(host, { ...to, initiator, from }, { deadlineMs: DEADLINE_MS, ...(mutual ? { mutual } : {}) });
   const keep = async (entry: Entry, login: TargetLogin): Promise<void> => {
     for (let session = await entry.current; await session.ended !== undefined;) {
       for (let again: HeldSession | undefined; !again; session = again ?? session) {

@@ -19,7 +19,7 @@ const shire = { cluster: 'gandalf', claim: 'shire/ring', node: 'w-1', initiator:
 test('a canary is written on an empty LUN only, counted on, and never over other data or another claim’s canary', async () => {
   await using lab = await openLabTarget(NAS);
   lab.add({ iqn: login.iqn }, await lab.lun(1024 ** 2), await lab.lun(1024 ** 2, 'other'));
-  const sessions = createSessions(shire.initiator);
+  const sessions = createSessions(shire.initiator, '127.61.7.21');
   const session = await sessions.to(login);
   assert.equal(session, await sessions.to(login), 'one session per target');
 
