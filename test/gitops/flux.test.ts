@@ -208,7 +208,6 @@ test('a flux program of another version is refused before anything is changed, u
 test('a repository in the layout of Flux’s guide, with an older Flux, is brought to this one when told, and none of its owner’s files is changed', { timeout: 240_000 }, async () => {
   const layout = await layoutPart(world, kubeconfig);
   await layout.uninstall();
-  assert.match(JSON.stringify(await layout.observe()), /Flux is not installed/);
   const before = (await layout.git('rev-parse', 'main')).trim();
   const pushes = world.git.pushes.length;
   await assert.rejects(layout.bootstrap(), { code: 'E_FLUX_VERSION', message: /but the repository has v2\.0\.0: a bootstrap would commit an upgrade/ });

@@ -61,6 +61,14 @@ export async function layoutPart(world: GitWorld, kubeconfig: string): Promise<L
     git: (...args) => run(args, bare),
     async uninstall() {
       await host.run({ program: 'flux', args: ['uninstall', '--silent', '--keep-namespace', '--timeout=60s'], env: { KUBECONFIG: kubeconfig }, timeoutMs: 90_000 });
+      // The API server takes the kinds away after the command has ended.
+      await waitFor({
+        name: 'Flux is gone', deadlineMs: 60_000, everyMs: 250, hint: 'see the logs below the scratch folder',
+        look: async () => {
+          const seen = await observeFlux(host, cluster, kubeconfig);
+          return seen.state === 'needed' && seen.why === 'Flux is not installed' ? { met: true, value: true } : { met: false, seen: JSON.stringify(seen) };
+        },
+      }, host);
     },
     async reconciled(...names) {
       const { revision } = await openRepository(host, cluster, credentials);
