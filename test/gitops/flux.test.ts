@@ -32,10 +32,9 @@ let worker: Kubelet;
 let kubeconfig: string;
 
 before(async () => {
-  [world, plane] = await Promise.all([
-    startGitWorld('127.31.7.5'),
-    startControlPlane(await selfMadeMaterial('cp-1', CONTROL_PLANE), testHost(), { kind: 'new' }),
-  ]);
+  // One after the other: where the first fails, nothing of the second is left running.
+  world = await startGitWorld('127.31.7.5');
+  plane = await startControlPlane(await selfMadeMaterial('cp-1', CONTROL_PLANE), testHost(), { kind: 'new' });
   kubeconfig = plane.kubeconfig;
   worker = startNode(plane.material, { name: 'worker-1', address: '127.31.7.6', folder: plane.host.scratch });
 });
