@@ -15,8 +15,8 @@ import { clusterIdentities } from '../nodes/credentials.ts';
 import { loadCluster } from '../nodes/load.ts';
 import { credentialsPath, readCredentials, writeCredentials } from './credentials.ts';
 import type { Facts } from './facts.ts';
+import { answeringStep } from './follow.ts';
 import type { Observation, Step } from './step.ts';
-import { kubeconfigStep } from './steps/kubernetes.ts';
 import { reconciledStep } from './steps/gitops.ts';
 
 const PART = 'Rotation';
@@ -29,7 +29,7 @@ const PART = 'Rotation';
 export function rotateSteps(facts: Facts, deadlineMs: number): Step[] {
   const { cluster } = facts;
   const room = roomOf(cluster);
-  const kubernetes = { ...kubeconfigStep(facts, deadlineMs), needs: [] };
+  const kubernetes = answeringStep(facts, deadlineMs, 'A rotation needs the cluster, so that its Flux can always decrypt. What was done so far stays and does no harm; bring the cluster up (`firstlight up`), then run the same command again.');
   return [
     kubernetes,
     keyStep(cluster, room),
@@ -47,10 +47,21 @@ export function rotateEndSteps(cluster: Cluster): Step[] {
   return recordSteps(cluster, roomOf(cluster), []);
 }
 
-/** Where a cluster's key stands: `under way` where a rotation was begun, else since when (ISO) the key is the cluster's, if that is known. Throws `E_SOPS_…`. */
-export async function rotationState(host: Host, cluster: Cluster): Promise<{ readonly underWay: boolean; readonly since: string | undefined }> {
+/**
+ * Where a cluster's key stands: `under way` where a rotation was begun, `cut off` where all of one was done but its last commit, else
+ * since when (ISO) the key is the cluster's, if that is known. Throws `E_SOPS_…`.
+ */
+export async function rotationState(host: Host, cluster: Cluster): Promise<{ readonly underWay: boolean; readonly cutOff: boolean; readonly since: string | undefined }> {
   const { nextClusterIdentity, clusterIdentitySince } = await readCredentials(host, cluster);
-  return { underWay: nextClusterIdentity !== undefined, since: clusterIdentitySince };
+  const underWay = nextClusterIdentity !== undefined;
+  return { underWay, cutOff: !underWay && await committedUnderWay(host, cluster), since: clusterIdentitySince };
+}
+
+/** Whether the credentials as they were last committed hold a next key: names stay readable in what sops encrypts. */
+async function committedUnderWay(host: Host, cluster: Cluster): Promise<boolean> {
+  const path = relative(cluster.repository, credentialsPath(cluster));
+  const { exitCode, stdout } = await host.run({ program: 'git', args: ['show', `HEAD:./${path}`], cwd: cluster.repository, accept: 'any' });
+  return exitCode === 0 && /^nextClusterIdentity:/m.test(stdout);
 }
 
 function recordSteps(cluster: Cluster, room: Room, needs: readonly string[]): Step[] {
@@ -72,6 +83,7 @@ function keyStep(cluster: Cluster, room: Room): Step {
     async act(host) {
       const homelab = await openHomelab(host, cluster.repository);
       await requireBranch(host, homelab.root, gitopsOf(cluster).branch);
+      if ((await rotationState(host, cluster)).cutOff) await commitRecord(host, cluster);
       await requireCommitted(host, homelab.root, await touched(host, homelab));
       rekeyingsOf(homelab, await secretFiles(host, homelab));
       await catchUp(host, homelab.root, await room(host));
@@ -177,9 +189,13 @@ function recordStep(cluster: Cluster, needs: readonly string[]): Step {
       const { nextClusterIdentity, ...credentials } = await readCredentials(host, cluster);
       const clusterIdentitySince = new Date(host.clock.now()).toISOString();
       if (nextClusterIdentity !== undefined) await writeCredentials(host, await loadCluster(cluster.folder), { ...credentials, clusterIdentity: nextClusterIdentity, clusterIdentitySince });
-      await commitOwn(host, cluster.repository, `Keep the new age key of ${cluster.name} alone\n\n${REKEYED}`, [path]);
+      await commitRecord(host, cluster);
     },
   };
+}
+
+async function commitRecord(host: Host, cluster: Cluster): Promise<void> {
+  await commitOwn(host, cluster.repository, `Keep the new age key of ${cluster.name} alone\n\n${REKEYED}`, [relative(cluster.repository, credentialsPath(cluster))]);
 }
 
 /** The key that comes, or, at the very end, has come. */

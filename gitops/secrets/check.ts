@@ -107,7 +107,7 @@ function fileFaults(homelab: Homelab, file: SecretFile): FirstlightError[] {
   }
   const faults: FirstlightError[] = [];
   if (content.plainKeys.length > 0) {
-    faults.push(problem('E_SECRETS_HALF', `${path} has the marks of sops, but ${content.plainKeys.join(', ')} can be read by anybody`, 'Encrypt it anew: `firstlight secrets edit`.', { where: { file: path } }));
+    faults.push(problem('E_SECRETS_HALF', `${path} has the marks of sops, but ${content.plainKeys.join(', ')} can be read by anybody`, 'Take the value out of the file by hand and put it in with `firstlight secrets set`; take it as known to whoever saw the file.', { where: { file: path } }));
   }
   const shared = sharedFault(homelab, path);
   if (shared) return [...faults, shared];

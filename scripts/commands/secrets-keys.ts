@@ -77,8 +77,8 @@ export async function rotateSecrets(session: Session, argument: string | undefin
   await openDesk(session);
   await provideTools(session, ['talosctl', 'kubectl', 'sops']);
   const { host, view } = session;
-  const { underWay, since } = await rotationState(host, cluster);
-  const fresh = !underWay && since !== undefined && host.clock.now() - Date.parse(since) < JUST_NOW_MS && options['again'] !== true;
+  const { underWay, cutOff, since } = await rotationState(host, cluster);
+  const fresh = !underWay && since !== undefined && (cutOff || host.clock.now() - Date.parse(since) < JUST_NOW_MS) && options['again'] !== true;
   const journal = session.record(join(cluster.folder, 'runs', new Date(host.clock.now()).toISOString().replace(/[:.]/g, '-')));
   const steps = fresh ? rotateEndSteps(cluster) : rotateSteps(createFacts(cluster, host.scratch), PATIENCE_MS);
   view.begin(steps);

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { identityToRecipient } from 'age-encryption';
+import { createFacts } from '../../bootstrap/facts.ts';
+import { rotateSteps, rotationState } from '../../bootstrap/rotate.ts';
 import { readCredentials, writeCredentials } from '../../bootstrap/credentials.ts';
 import { secretFiles } from '../../gitops/secrets/homelab.ts';
 import { opensAlone } from '../../gitops/secrets/opening.ts';
@@ -143,4 +145,29 @@ git read-tree main && git update-index --add --cacheinfo 100644,$(git hash-objec
   const { clusterIdentity = '' } = await readCredentials(own.host, await loadCluster(cluster.folder));
   assert.equal(await opensAlone(own.host, join(own.root, path), clusterIdentity), true);
   assert.equal(await opensAlone(own.host, join(own.root, path), before), false);
+});
+
+test('a cluster that does not answer is told as such', async () => {
+  const cluster = await loadCluster(join(own.root, 'machines/gandalf'));
+  const [first] = rotateSteps(createFacts(cluster, own.host.scratch), 1_000);
+  writeFileSync(join(own.host.scratch, 'kubeconfig'), '');
+  const silent = { ...own.host, clock: { now: () => Date.now(), sleep: async () => {} }, run: async () => ({ exitCode: 1, stdout: '', stderr: 'connection refused' }) };
+  await assert.rejects(async () => first?.act(silent), { code: 'E_CLUSTER_SILENT' });
+});
+
+test('cut off before its last commit a rotation is known as such and the next one makes it; a refused push is told, and loses nothing', async () => {
+  const cluster = await loadCluster(join(own.root, 'machines/gandalf'));
+  const bare = join(outside, 'homelab.git');
+  own.git('reset', '--quiet', '--soft', 'HEAD~1');
+  execFileSync('git', ['-C', bare, 'update-ref', 'refs/heads/main', own.git('rev-parse', 'HEAD').trim()]);
+  assert.deepEqual([(await rotationState(own.host, cluster)).cutOff, own.git('status', '--porcelain').trim()], [true, 'M  machines/gandalf/credentials.sops.yaml']);
+  const hook = join(bare, 'hooks/pre-receive');
+  writeFileSync(hook, '#!/bin/sh\necho the branch is protected\nexit 1\n');
+  chmodSync(hook, 0o755);
+  const refused = await rotate();
+  assert.match(refused.said, /the branch is protected/);
+  assert.match(refused.said, /E_GIT_PUSH_REFUSED/);
+  rmSync(hook);
+  const done = await rotate();
+  assert.equal(done.code, 0, done.said);
 });

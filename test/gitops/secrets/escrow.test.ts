@@ -8,7 +8,9 @@ import { makeEscrow } from '../../../gitops/secrets/escrow.ts';
 import { isLocked, readIdentities, unlock } from '../../../gitops/secrets/identity.ts';
 import { proveOpening } from '../../../gitops/secrets/opening.ts';
 import { setSecret } from '../../../gitops/secrets/set.ts';
+import type { FirstlightError } from '../../../lib/errors.ts';
 import { sopsDecrypt } from '../../../lib/sops.ts';
+import { ageKey } from '../../support/age.ts';
 import { desk, type Desk } from './support.ts';
 
 const FILES = ['apps/gandalf/token.sops.yaml', 'machines/gandalf/extra.sops.yaml', 'machines/dev/extra.sops.yaml'];
@@ -64,6 +66,20 @@ test('a page in the repository, over another file, or for a cluster without offl
   own.write('machines/dev/cluster.yaml', readFileSync(join(own.root, 'machines/dev/cluster.yaml'), 'utf8').replace('role: offline', 'role: owner'));
   await assert.rejects(makeEscrow(own.host, await own.open(), { page: join(own.host.scratch, 'new.html') }), { code: 'E_ESCROW_NO_OFFLINE' });
   assert.equal(own.git('status', '--porcelain').trim(), 'M machines/dev/cluster.yaml');
+});
+
+test('of two offline recipients the named one gets the new key, in every cluster; unnamed neither does', async () => {
+  const safe = await ageKey(own.host, 'safe');
+  for (const name of ['gandalf', 'dev']) {
+    const path = `machines/${name}/cluster.yaml`;
+    own.write(path, `${readFileSync(join(own.root, path), 'utf8')}    - { name: safe, role: offline, key: ${safe.recipient} }\n`);
+  }
+  const page = join(own.host.scratch, 'page.html');
+  await assert.rejects(makeEscrow(own.host, await own.open(), { page }), (error: FirstlightError) => error.code === 'E_ESCROW_NO_OFFLINE' && /paper and safe/.test(error.message));
+  const made = await makeEscrow(own.host, await own.open(), { page, replace: 'safe' });
+  const after = await own.open();
+  assert.deepEqual(after.clusters.map((cluster) => cluster.secrets.recipients.filter((one) => one.role === 'offline').map((one) => one.key)), [0, 1].map(() => [own.keys['paper']?.recipient, made.recipient]));
+  assert.deepEqual(await workTreeFaults(own.host, after), []);
 });
 
 test('each recipient is proven alone: a file that one of them can’t open is told, the others’ keys don’t help', async () => {
