@@ -11,6 +11,8 @@ import { checkTypes, runFile, type Result } from './test-file.ts';
 const SIDE_BY_SIDE = 2;
 /** Whole rehearsals: first, so that no core waits for them at the end, and with more time. */
 const SLOW = join('test', 'rehearsal') + '/';
+/** Whole roads that other tests walk in part: left out by `--quick`, which has ten minutes; run at least nightly. */
+const LONG = join(SLOW, 'long') + '/';
 const MINUTE = 60_000;
 
 const story = createStory((text) => void process.stdout.write(text), () => Date.now());
@@ -43,7 +45,9 @@ async function runAll(files: readonly string[], signal: AbortSignal): Promise<vo
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
 }
 
-const files = findFiles(process.argv.slice(2));
+const words = process.argv.slice(2);
+const found = findFiles(words.filter((word) => word !== '--quick'));
+const files = words.includes('--quick') ? found.filter((file) => !file.startsWith(LONG)) : found;
 const session = openSession({ plain: true });
 const { signal } = session.host;
 try {
@@ -52,7 +56,7 @@ try {
   process.stdout.write('Types\n');
   story.began('types');
   results.push(story.ended(await checkTypes(HOME, signal)));
-  process.stdout.write(`Tests (${files.length} files)\n`);
+  process.stdout.write(`Tests (${files.length} files${files.length < found.length ? `; ${found.length - files.length} in ${LONG} are left out` : ''})\n`);
   // Programs that tests start as `node` are this Node.
   process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
   await runAll(files, signal);

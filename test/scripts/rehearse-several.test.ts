@@ -11,7 +11,7 @@ import type { RunEvent } from '../../lib/host.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import { processesNaming, until } from '../support/processes.ts';
 
-// How several rehearsals are begun, told and ended. That they come up: test/rehearsal/several.test.ts.
+// How several rehearsals are begun, told and ended. That they come up: test/rehearsal/long/several.test.ts.
 
 const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
 const inventories = fileURLToPath(new URL('../inventories', import.meta.url));

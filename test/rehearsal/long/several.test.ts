@@ -7,20 +7,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
-import { planInit, runInit } from '../../bootstrap/init.ts';
-import { openHomelab } from '../../gitops/secrets/homelab.ts';
-import { setSecret } from '../../gitops/secrets/set.ts';
-import { ageKey } from '../support/age.ts';
-import { testHost } from '../support/host.ts';
-import { processesNaming, until } from '../support/processes.ts';
+import { planInit, runInit } from '../../../bootstrap/init.ts';
+import { openHomelab } from '../../../gitops/secrets/homelab.ts';
+import { setSecret } from '../../../gitops/secrets/set.ts';
+import { ageKey } from '../../support/age.ts';
+import { testHost } from '../../support/host.ts';
+import { processesNaming, until } from '../../support/processes.ts';
 
 // Three clusters of one repository, in one command: each comes up and is reconciled by its own Flux, and none of them ever holds a
 // secret of another. Small ones, two of them without a NAS, since all three run at once.
 
 const OWNER = { GIT_AUTHOR_NAME: 'owner', GIT_AUTHOR_EMAIL: 'o@localhost', GIT_COMMITTER_NAME: 'owner', GIT_COMMITTER_EMAIL: 'o@localhost' };
 const NAMES = ['dev', 'prod', 'stage'] as const;
-const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
-const template = fileURLToPath(new URL('../../examples/homelab', import.meta.url));
+const cli = fileURLToPath(new URL('../../../scripts/cli.ts', import.meta.url));
+const template = fileURLToPath(new URL('../../../examples/homelab', import.meta.url));
 
 test('rehearse --all: three clusters from one repository, each reconciled, none seeing another’s secrets', async () => {
   const home = mkdtempSync(join(tmpdir(), 'firstlight-several-'));

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
+import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
 
 // The machines are the truth: `up` is cut off just as one step after another begins to act, in one and the same world, and
 // each next `up` goes on from what is there. At the end everything is as if nothing had happened.
 
-const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
+const gandalf = fileURLToPath(new URL('../../../examples/homelab/machines/gandalf', import.meta.url));
 const MOMENTS = ['bundle', 'image', 'cards', 'power:gandalf-w-2', 'config:gandalf-cp-1', 'config:gandalf-w-1', 'etcd', 'storage', 'csi-secret', 'volumes', 'age-secret', 'flux', 'reconciled'];
 let rehearsal: Rehearsal;
 /** Steps whose work is done once in this world; boards that are off and cards in their reader are looked after anew. */

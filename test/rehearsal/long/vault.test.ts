@@ -5,23 +5,23 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { checkSteps, runChecks } from '../../bootstrap/check.ts';
-import type { Facts } from '../../bootstrap/facts.ts';
-import { runSteps } from '../../bootstrap/runner.ts';
-import { upSteps } from '../../bootstrap/up.ts';
-import { getObjects, secretValue } from '../../gitops/kubectl.ts';
-import { openHomelab } from '../../gitops/secrets/homelab.ts';
-import { commitOwn } from '../../gitops/secrets/own-git.ts';
-import { skeletonFiles } from '../../gitops/skeleton/template.ts';
-import { openVault } from '../../gitops/vault/client.ts';
-import { moveToSops, moveToVault, readersWithVault } from '../../gitops/vault/move.ts';
-import { ManyErrors } from '../../lib/errors.ts';
-import { loadCluster } from '../../nodes/load.ts';
-import { openRehearsal } from '../support/rehearsal.ts';
+import { checkSteps, runChecks } from '../../../bootstrap/check.ts';
+import type { Facts } from '../../../bootstrap/facts.ts';
+import { runSteps } from '../../../bootstrap/runner.ts';
+import { upSteps } from '../../../bootstrap/up.ts';
+import { getObjects, secretValue } from '../../../gitops/kubectl.ts';
+import { openHomelab } from '../../../gitops/secrets/homelab.ts';
+import { commitOwn } from '../../../gitops/secrets/own-git.ts';
+import { skeletonFiles } from '../../../gitops/skeleton/template.ts';
+import { openVault } from '../../../gitops/vault/client.ts';
+import { moveToSops, moveToVault, readersWithVault } from '../../../gitops/vault/move.ts';
+import { ManyErrors } from '../../../lib/errors.ts';
+import { loadCluster } from '../../../nodes/load.ts';
+import { openRehearsal } from '../../support/rehearsal.ts';
 
 const OWNER = { GIT_AUTHOR_NAME: 'owner', GIT_AUTHOR_EMAIL: 'o@localhost', GIT_COMMITTER_NAME: 'owner', GIT_COMMITTER_EMAIL: 'o@localhost' };
-const template = fileURLToPath(new URL('../../examples/homelab', import.meta.url));
-const inventory = fileURLToPath(new URL('../inventories/valid/vault.yaml', import.meta.url));
+const template = fileURLToPath(new URL('../../../examples/homelab', import.meta.url));
+const inventory = fileURLToPath(new URL('../../inventories/valid/vault.yaml', import.meta.url));
 
 test('with the section vault the cluster comes up with the vault’s secrets, a changed one is followed, a bad one is told, and none is seen', async () => {
   const home = mkdtempSync(join(tmpdir(), 'firstlight-vault-'));

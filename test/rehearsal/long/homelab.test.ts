@@ -5,19 +5,19 @@ import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { planInit, runInit } from '../../bootstrap/init.ts';
-import { getObjects, secretValue } from '../../gitops/kubectl.ts';
-import { opensAlone } from '../../gitops/secrets/opening.ts';
-import { readCredentials } from '../../bootstrap/credentials.ts';
-import type { CommandResult } from '../../lib/host.ts';
-import { loadCluster } from '../../nodes/load.ts';
-import { ageKey } from '../support/age.ts';
-import { testHost } from '../support/host.ts';
-import { openRehearsal } from '../support/rehearsal.ts';
+import { planInit, runInit } from '../../../bootstrap/init.ts';
+import { getObjects, secretValue } from '../../../gitops/kubectl.ts';
+import { opensAlone } from '../../../gitops/secrets/opening.ts';
+import { readCredentials } from '../../../bootstrap/credentials.ts';
+import type { CommandResult } from '../../../lib/host.ts';
+import { loadCluster } from '../../../nodes/load.ts';
+import { ageKey } from '../../support/age.ts';
+import { testHost } from '../../support/host.ts';
+import { openRehearsal } from '../../support/rehearsal.ts';
 
 const OWNER = { GIT_AUTHOR_NAME: 'owner', GIT_AUTHOR_EMAIL: 'o@localhost', GIT_COMMITTER_NAME: 'owner', GIT_COMMITTER_EMAIL: 'o@localhost' };
-const template = fileURLToPath(new URL('../../examples/homelab', import.meta.url));
-const cli = fileURLToPath(new URL('../../scripts/cli.ts', import.meta.url));
+const template = fileURLToPath(new URL('../../../examples/homelab', import.meta.url));
+const cli = fileURLToPath(new URL('../../../scripts/cli.ts', import.meta.url));
 
 test('a homelab made by init is rehearsed; a secret set in it reaches its Pod’s Secret, a new key takes the old one’s place, Flux follows', async () => {
   const home = mkdtempSync(join(tmpdir(), 'firstlight-homelab-'));
