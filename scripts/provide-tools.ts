@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import { problem } from '../lib/errors.ts';
 import { ensureTools } from '../lib/tools/ensure.ts';
 import type { Cluster } from '../nodes/cluster.ts';
+import { unlockIdentity } from './identity.ts';
 import { HOME } from './open-cluster.ts';
 import type { Session } from './session.ts';
 
-/** Sees to it that the named tools of tools.lock.yaml (all unless told) can be run by this session, under their bare names. */
+/**
+ * Sees to it that the named tools of tools.lock.yaml (all unless told) can be run by this session, under their bare names. Where
+ * sops is named, something is to be decrypted: then the person's age identity is unlocked, too. Throws what `unlockIdentity` throws.
+ */
 export async function provideTools(session: Session, only?: readonly string[]): Promise<Map<string, string>> {
   const found = await ensureTools(session.host, {
     lockFile: join(HOME, 'tools.lock.yaml'),
@@ -19,6 +23,7 @@ export async function provideTools(session: Session, only?: readonly string[]): 
     ...(only === undefined ? {} : { only }),
   });
   for (const [name, path] of found) session.programs.set(name, path);
+  if (only?.includes('sops')) await unlockIdentity(session);
   return found;
 }
 

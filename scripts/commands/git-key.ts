@@ -10,7 +10,6 @@ import { openCluster } from '../open-cluster.ts';
 import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
 import { secretInput } from '../terminal/secret-input.ts';
-import { unlockIdentity } from './secrets-desk.ts';
 
 /** `firstlight git-key [cluster] [--install]`: the public half of the git key on standard output, or given write access by the git host's API. */
 export async function gitKeyCommand(session: Session, argument: string | undefined, options: Record<string, unknown>): Promise<number> {
@@ -25,7 +24,6 @@ export async function gitKeyCommand(session: Session, argument: string | undefin
   // Taken out of the environment before any program is run.
   const token = options['install'] && repository ? takeToken(session, repository) : undefined;
   await provideTools(session, ['sops']);
-  await unlockIdentity(session);
   const key = publicHalf(requireGitKey(await readCredentials(host, cluster)));
   const line = `${key} firstlight-${cluster.name}`;
   const title = deployKeyTitle(cluster.name, key);

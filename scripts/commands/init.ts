@@ -7,7 +7,7 @@ import { readIfThere, writeWhole } from '../../lib/files.ts';
 import { HOME } from '../open-cluster.ts';
 import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
-import { identityFile, unlockIdentity } from './secrets-desk.ts';
+import { identityFile } from '../identity.ts';
 
 /** `firstlight init DIR`: a homelab repository with one cluster, or one cluster more in the repository that is there. */
 export async function initCommand(session: Session, folder: string | undefined, options: Record<string, unknown>): Promise<number> {
@@ -30,7 +30,6 @@ export async function initCommand(session: Session, folder: string | undefined, 
 
 /** The person's own age recipient; a key is made for him, at sops's own place, where he has none. */
 async function ownerRecipient(session: Session): Promise<string> {
-  await unlockIdentity(session);
   const { environment, host } = session;
   const path = identityFile(environment);
   const text = await readIfThere(path);

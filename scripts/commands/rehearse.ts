@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { glob } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import type { Facts } from '../../bootstrap/facts.ts';
 import { viewStorage } from '../../bootstrap/storage-view.ts';
 import type { Patience } from '../../bootstrap/up.ts';
@@ -7,6 +8,7 @@ import { mountText, refuseStrangers } from '../../lab/kubernetes/volumes/verdict
 import { refuseCorruption } from '../../lab/nas/verdict.ts';
 import { createWorld, type World } from '../../lab/world/world.ts';
 import { loadCluster } from '../../nodes/load.ts';
+import { unlockIdentity } from '../identity.ts';
 import { openCluster } from '../open-cluster.ts';
 import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
@@ -30,6 +32,7 @@ export async function rehearseCommand(session: Session, argument: string | undef
   const real = await openCluster(argument);
   await requireSystemPrograms(session, real);
   await provideTools(session);
+  if (await hasForeignSecrets(real)) await unlockIdentity(session);
   view.say(`Rehearsing ${real.name} in the lab, on loopback addresses: nothing real is touched.`);
   const folder = temporaryFolder('rehearsal');
   let world: World | undefined;
@@ -54,6 +57,13 @@ export async function rehearseCommand(session: Session, argument: string | undef
     await world?.close();
     await folder.remove();
   }
+}
+
+/** Whether the repository holds encrypted files that go with the rehearsal: all but those of the cluster's own folder, which are made anew. */
+async function hasForeignSecrets(cluster: Facts['cluster']): Promise<boolean> {
+  const own = `${relative(cluster.repository, cluster.folder)}/`;
+  for await (const path of glob('**/*.sops.{yaml,yml,json}', { cwd: cluster.repository, exclude: ['**/node_modules', '**/.git'] })) if (!path.startsWith(own)) return true;
+  return false;
 }
 
 async function runAgain(session: Session, world: World, cluster: Facts['cluster']): Promise<void> {

@@ -1,20 +1,18 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { openHomelab, type Homelab } from '../../gitops/secrets/homelab.ts';
-import { isLocked, readIdentities, unlock } from '../../gitops/secrets/identity.ts';
+import { readIdentities } from '../../gitops/secrets/identity.ts';
 import { problem } from '../../lib/errors.ts';
 import { findHomelab } from '../../nodes/find.ts';
 import { BUNDLED } from '../open-cluster.ts';
 import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
-import { passphraseInput, secretLines } from '../terminal/secret-input.ts';
+import { secretLines } from '../terminal/secret-input.ts';
 
 /** Opens the homelab repository that the person stands in, with sops at hand and his age identity unlocked. */
 export async function openDesk(session: Session): Promise<Homelab> {
   const root = await findHomelab(process.cwd(), BUNDLED);
   await provideTools(session, ['sops']);
-  await unlockIdentity(session);
   return openHomelab(session.host, root);
 }
 
@@ -33,22 +31,5 @@ export async function takePaper(session: Session): Promise<void> {
   for (const { identity } of identities) host.mask.add(identity);
   const opened = join(host.scratch, 'paper.txt');
   await writeFile(opened, identities.map(({ identity }) => `${identity}\n`).join(''), { mode: 0o600 });
-  session.environment['SOPS_AGE_KEY_FILE'] = opened;
-}
-
-/** The person's age key file: SOPS_AGE_KEY_FILE, else where sops itself looks (getsops/sops: age/keysource.go). */
-export function identityFile(environment: Readonly<Record<string, string>>): string {
-  return environment['SOPS_AGE_KEY_FILE'] || join(environment['XDG_CONFIG_HOME'] || join(homedir(), process.platform === 'darwin' ? 'Library/Application Support' : '.config'), 'sops', 'age', 'keys.txt');
-}
-
-/** A key file under a passphrase (`age -p`) is opened once, into the private folder, where sops finds it. Throws `E_AGE_PASSPHRASE`, `E_AGE_LOCKED`. */
-export async function unlockIdentity(session: Session): Promise<void> {
-  const path = identityFile(session.environment);
-  const file = await readFile(path).catch(() => undefined);
-  if (!file || !isLocked(file)) return;
-  const passphrase = await session.view.aside(() => passphraseInput(path, session.host.signal));
-  session.host.mask.add(passphrase);
-  const opened = join(session.host.scratch, 'identity.txt');
-  await writeFile(opened, await unlock(file, passphrase), { mode: 0o600 });
   session.environment['SOPS_AGE_KEY_FILE'] = opened;
 }

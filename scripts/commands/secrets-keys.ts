@@ -12,6 +12,7 @@ import type { Splitting } from '../../gitops/secrets/shares.ts';
 import { ManyErrors, problem } from '../../lib/errors.ts';
 import { readIfThere } from '../../lib/files.ts';
 import { withSignal } from '../../lib/host.ts';
+import { identityFile } from '../identity.ts';
 import { openCluster } from '../open-cluster.ts';
 import { provideTools } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
@@ -19,7 +20,7 @@ import { secretLines } from '../terminal/secret-input.ts';
 import { duration } from '../terminal/view.ts';
 import { daysOf, oldSecrets } from './secrets.ts';
 import { finish, makeReady } from './secrets-change.ts';
-import { identityFile, openDesk } from './secrets-desk.ts';
+import { openDesk } from './secrets-desk.ts';
 
 const PATIENCE_MS = 5 * 60_000;
 const JUST_NOW_MS = 60 * 60_000;

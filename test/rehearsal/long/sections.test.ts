@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { openRehearsal } from '../support/rehearsal.ts';
+import { openRehearsal } from '../../support/rehearsal.ts';
 
 // Every section but the nodes and their network is optional, and one or three control planes make a quorum: the rest of the road still works.
 
@@ -17,7 +17,7 @@ for (const [inventory, absent] of [
     const home = mkdtempSync(join(tmpdir(), 'firstlight-sections-'));
     const folder = join(home, 'machines', inventory);
     mkdirSync(folder, { recursive: true });
-    copyFileSync(fileURLToPath(new URL(`../inventories/valid/${inventory}.yaml`, import.meta.url)), join(folder, 'cluster.yaml'));
+    copyFileSync(fileURLToPath(new URL(`../../inventories/valid/${inventory}.yaml`, import.meta.url)), join(folder, 'cluster.yaml'));
     const rehearsal = await openRehearsal(folder);
     try {
       const { result, facts } = await rehearsal.up();
