@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ensureAgeSecret, heldIdentities } from '../gitops/age-secret.ts';
+import { done, needed } from '../gitops/observation.ts';
 import { openRepository, gitopsOf, type Repository } from '../gitops/repository.ts';
 import { REKEYED } from '../gitops/secrets/ages.ts';
 import { replaceRecipients } from '../gitops/secrets/escrow.ts';
@@ -16,7 +17,7 @@ import { loadCluster } from '../nodes/load.ts';
 import { credentialsPath, readCredentials, writeCredentials } from './credentials.ts';
 import type { Facts } from './facts.ts';
 import { answeringStep } from './follow.ts';
-import type { Observation, Step } from './step.ts';
+import type { Step } from './step.ts';
 import { reconciledStep } from './steps/gitops.ts';
 
 const PART = 'Rotation';
@@ -218,12 +219,4 @@ function ownKey(homelab: Homelab, cluster: Cluster): string {
   const found = homelab.clusters.find((one) => one.folder === cluster.folder)?.secrets.recipients.find((one) => one.role === 'cluster')?.key;
   if (found) return found;
   throw problem('E_ROTATE_CLUSTER', `${cluster.folder} is not a cluster of the repository ${homelab.root}`, 'Keep it at machines/<cluster>/ in your homelab repository.');
-}
-
-function needed(why: string): Observation {
-  return { state: 'needed', why };
-}
-
-function done(detail: string): Observation {
-  return { state: 'done', detail };
 }

@@ -1,6 +1,7 @@
 import { open, mkdir, readdir, rename, rm, readFile } from 'node:fs/promises';
 import { dirname, basename, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { isRunning } from './pid.ts';
 
 /**
  * Writes a file so that a reader, or a crash, sees the old content or the new, never half of it: written aside, fsynced,
@@ -31,15 +32,7 @@ async function removeStale(path: string): Promise<void> {
   const start = `.${basename(path)}.`;
   for (const name of await readdir(dirname(path))) {
     const writer = name.startsWith(start) ? /^(\d+)-[0-9a-f]{12}$/.exec(name.slice(start.length))?.[1] : undefined;
-    if (writer !== undefined && !runs(Number(writer))) await rm(join(dirname(path), name), { force: true });
-  }
-}
-
-function runs(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (writer !== undefined && !isRunning(Number(writer))) await rm(join(dirname(path), name), { force: true });
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRunning } from './pid.ts';
 
 const LOOK_EVERY_MS = 50;
 /** Looks (10 s) after which a holder that never changed is taken for dead, wherever it ran: what is done in a turn takes milliseconds. */
@@ -57,13 +58,7 @@ async function takeAway(turn: string, dead: string): Promise<void> {
 
 function isDead(holder: string): boolean {
   const [pid, host] = holder.split(' ');
-  if (!/^\d+$/.test(pid ?? '') || host !== hostname()) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+  return /^\d+$/.test(pid ?? '') && host === hostname() && !isRunning(Number(pid));
 }
 
 function ifGone(error: unknown): undefined {
