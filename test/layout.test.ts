@@ -87,3 +87,14 @@ test('every exported function has a docstring', () => {
   }
   assert.deepEqual(bare, []);
 });
+
+test('no two test files listen in one loopback network: two files always run side by side', () => {
+  const owners = new Map<string, string[]>();
+  for (const file of sources('test').filter((name) => name.endsWith('.test.ts'))) {
+    const found = readFileSync(join(home, file), 'utf8').matchAll(/\b127\.(\d+)\.(\d+)\.\d+/g);
+    // 127.0.0.1 is for ports that the system chooses; worlds hold a network of their own from 127.128 on.
+    const networks = new Set([...found].filter((match) => Number(match[1]) > 0 && Number(match[1]) < 128).map((match) => `127.${match[1]}.${match[2]}`));
+    for (const network of networks) owners.set(network, [...owners.get(network) ?? [], file]);
+  }
+  assert.deepEqual([...owners].filter(([, files]) => files.length > 1), []);
+});

@@ -24,7 +24,7 @@ export function planAddresses(cluster: Pick<Cluster, 'network' | 'nodes' | 'powe
   const real = new Netmask(cluster.network.subnet);
   if (real.bitmask < 16) throw problem('E_LAB_SUBNET', `${cluster.network.subnet} is too wide for the lab`, 'A rehearsal takes networks of /16 and smaller.');
   const kept = real.bitmask >= 24 ? 1 : 2;
-  const lead = ['127', String(64 + (seed >> 8) % 128), String(seed & 0xff)].slice(0, 4 - kept);
+  const lead = ['127', String(128 + (seed >> 8) % 64), String(seed & 0xff)].slice(0, 4 - kept);
   const onLoopback = (address: string): string => [...lead, ...address.split('.').slice(-kept)].join('.');
   const subnet = `${onLoopback(real.base)}/${real.bitmask}`;
   const declared = [...cluster.nodes.map((node) => node.address), cluster.network.gateway, cluster.power?.address, cluster.reader?.host, cluster.nas?.address, new URL(cluster.network.endpoint).hostname];

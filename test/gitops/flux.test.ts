@@ -25,7 +25,7 @@ import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
 
 // The contract: one road from an empty cluster to a reconciled repository, with the real flux, kubectl, sops, git,
 // kustomize-controller and kube-apiserver. The tests below go along it in order.
-const CONTROL_PLANE = '127.31.7.4';
+const CONTROL_PLANE = '127.100.1.4';
 let world: GitWorld;
 let plane: TestControlPlane;
 let worker: Kubelet;
@@ -33,10 +33,10 @@ let kubeconfig: string;
 
 before(async () => {
   // One after the other: where the first fails, nothing of the second is left running.
-  world = await startGitWorld('127.31.7.5');
+  world = await startGitWorld('127.100.1.5');
   plane = await startControlPlane(await selfMadeMaterial('cp-1', CONTROL_PLANE), testHost(), { kind: 'new' });
   kubeconfig = plane.kubeconfig;
-  worker = startNode(plane.material, { name: 'worker-1', address: '127.31.7.6', folder: plane.host.scratch });
+  worker = startNode(plane.material, { name: 'worker-1', address: '127.100.1.6', folder: plane.host.scratch });
 });
 
 after(async () => {
@@ -140,8 +140,8 @@ test('a second time everything is done: nothing is committed, and the bootstrap 
 
 test('Flux trusts the pinned host key alone, and a Secret that trusts another is noticed and mended', { timeout: 120_000 }, async () => {
   const known = await plane.kubectl('-n', 'flux-system', 'get', 'secret', 'flux-system', '-o', 'jsonpath={.data.known_hosts}');
-  assert.equal(Buffer.from(known, 'base64').toString(), `[127.31.7.5]:2222 ${world.git.hostKey}\n`);
-  const other = Buffer.from('[127.31.7.5]:2222 ssh-ed25519 AAAA\n').toString('base64');
+  assert.equal(Buffer.from(known, 'base64').toString(), `[127.100.1.5]:2222 ${world.git.hostKey}\n`);
+  const other = Buffer.from('[127.100.1.5]:2222 ssh-ed25519 AAAA\n').toString('base64');
   await plane.kubectl('-n', 'flux-system', 'patch', 'secret', 'flux-system', '--type=merge', '-p', JSON.stringify({ data: { known_hosts: other } }));
   assert.match(JSON.stringify(await observe()), /pinned host key/);
   await bootstrap();

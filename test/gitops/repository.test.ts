@@ -9,7 +9,7 @@ import type { Command } from '../../lib/host.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { canaries, spoken, startGitWorld, type GitWorld } from './support.ts';
 
-const ADDRESS = '127.31.7.2';
+const ADDRESS = '127.100.3.2';
 let world: GitWorld;
 before(async () => { world = await startGitWorld(ADDRESS); });
 after(async () => { await world.close(); });

@@ -21,7 +21,7 @@ let world: GitWorld;
 let nas: Nas;
 let credentials: Credentials;
 before(async () => {
-  world = await startGitWorld('127.31.7.9');
+  world = await startGitWorld('127.100.6.9');
   nas = { ...world.cluster.nas!, luns: [lun] };
   credentials = { ...world.credentials, chap: { 'gandalf-data': SECRETS[0]! }, mutualChap: { 'gandalf-data': SECRETS[1]! } };
 });

@@ -6,7 +6,7 @@ import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import { newSshKey } from '../../lib/ssh-key.ts';
 import { connectSsh, fingerprint, type SshOptions } from '../../lib/ssh.ts';
 
-const ADDRESS = '127.41.1.1';
+const ADDRESS = '127.100.14.1';
 const PASSWORD = 'correct horse';
 const key = newSshKey();
 const login = newSshKey();
@@ -108,23 +108,23 @@ test('a private key that cannot be read is E_SSH_KEY', async () => {
 });
 
 test('a closed port is E_SSH_REFUSED, an unknown name E_SSH_UNREACHABLE', async () => {
-  const closed = createServer().listen(0, '127.41.1.2');
+  const closed = createServer().listen(0, '127.100.14.2');
   await once(closed, 'listening');
   const free = (closed.address() as { port: number }).port;
   closed.close();
   await once(closed, 'close');
-  await assert.rejects(connectSsh(options({ host: '127.41.1.2', port: free })), { code: 'E_SSH_REFUSED' });
+  await assert.rejects(connectSsh(options({ host: '127.100.14.2', port: free })), { code: 'E_SSH_REFUSED' });
   await assert.rejects(connectSsh(options({ host: 'nobody.invalid', timeoutMs: 20_000 })), { code: 'E_SSH_UNREACHABLE' });
 });
 
 test('a silent host is E_SSH_TIMEOUT, one that hangs up E_SSH_CLOSED', async () => {
-  const silent = createServer(() => {}).listen(0, '127.41.1.3');
+  const silent = createServer(() => {}).listen(0, '127.100.14.3');
   await once(silent, 'listening');
-  await assert.rejects(connectSsh(options({ host: '127.41.1.3', port: (silent.address() as { port: number }).port, timeoutMs: 100 })), { code: 'E_SSH_TIMEOUT' });
+  await assert.rejects(connectSsh(options({ host: '127.100.14.3', port: (silent.address() as { port: number }).port, timeoutMs: 100 })), { code: 'E_SSH_TIMEOUT' });
   silent.close();
-  const rude = createServer((socket) => socket.end('SSH-2.0-rude\r\n')).listen(0, '127.41.1.4');
+  const rude = createServer((socket) => socket.end('SSH-2.0-rude\r\n')).listen(0, '127.100.14.4');
   await once(rude, 'listening');
-  await assert.rejects(connectSsh(options({ host: '127.41.1.4', port: (rude.address() as { port: number }).port })), { code: 'E_SSH_CLOSED' });
+  await assert.rejects(connectSsh(options({ host: '127.100.14.4', port: (rude.address() as { port: number }).port })), { code: 'E_SSH_CLOSED' });
   rude.close();
 });
 

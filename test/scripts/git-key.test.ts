@@ -29,7 +29,7 @@ let identity: string;
 
 before(async () => {
   const ca = await makeAuthority('CN=Homelab');
-  const address = '127.31.7.21';
+  const address = '127.100.20.21';
   writeFileSync(authority, ca.crt);
   lab = await startGitApi({ kind: 'gitea', address, port: 0, repository: 'me/homelab', tokens: { [TOKEN]: 'admin' }, tls: await issue(ca, { commonName: 'git', sans: [address], usages: ['server'], days: 1 }) });
   const age = await ageKey(host, 'laptop');
@@ -57,7 +57,7 @@ test('the public half is the only thing on standard output; where it goes is bes
   const { code, stdout, stderr } = await gitKey([]);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, `${pair.public.trim().split(' ').slice(0, 2).join(' ')} firstlight-tiny\n`);
-  assert.match(stderr, /me\/homelab: https:\/\/127\.31\.7\.21:\d+\/me\/homelab\/settings\/keys/);
+  assert.match(stderr, /me\/homelab: https:\/\/127\.100\.20\.21:\d+\/me\/homelab\/settings\/keys/);
   assert.deepEqual(lab.requests, []);
 });
 

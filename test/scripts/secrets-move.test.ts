@@ -16,7 +16,7 @@ let vault: VaultWorld;
 const seen: string[] = [];
 
 before(async () => {
-  vault = await startVaultWorld('127.31.8.6');
+  vault = await startVaultWorld('127.100.21.6');
   own = await desk(['gandalf'], { url: 'ssh://git@127.0.0.1:22/homelab.git', hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINwvvF1lNh5cZnaioeCNaiBLz55pLGL8prS+RXMYfqxS' });
   own.write('machines/gandalf/cluster.yaml', `${readFileSync(join(own.root, 'machines/gandalf/cluster.yaml'), 'utf8')}vault: { url: "${vault.lab.url}", tenant: ${TENANT}, clientId: ${CLIENT}, authority: "${vault.lab.url}", ca: ./vault-ca.pem, secrets: [] }\n`);
   own.write('machines/gandalf/vault-ca.pem', vault.lab.ca);
@@ -42,9 +42,9 @@ function firstlight(...words: string[]): Promise<{ readonly status: number; read
 test('one command moves a value into the vault, one back; what is missing in them is told', async () => {
   const into = await firstlight('move', PATH, 'token', '--to', 'vault');
   assert.equal(into.status, 0, into.stderr);
-  assert.match(into.stderr, /token of apps\/gandalf\/token\.sops\.yaml is in https:\/\/127\.31\.8\.6:8443 as gandalf-token-token, read back and the same\.\nCommitted as [0-9a-f]{8}/);
+  assert.match(into.stderr, /token of apps\/gandalf\/token\.sops\.yaml is in https:\/\/127\.100\.21\.6:8443 as gandalf-token-token, read back and the same\.\nCommitted as [0-9a-f]{8}/);
   assert.equal(vault.lab.store.get('gandalf-token-token').version.value, 'canary-value');
-  assert.match((await firstlight('list')).stdout, /https:\/\/127\.31\.8\.6:8443 {2}\(gandalf\)\n {2}gandalf-token-token +podinfo\/token\.token\n$/);
+  assert.match((await firstlight('list')).stdout, /https:\/\/127\.100\.21\.6:8443 {2}\(gandalf\)\n {2}gandalf-token-token +podinfo\/token\.token\n$/);
   const back = await firstlight('move', PATH, 'token', '--to', 'sops');
   assert.equal(back.status, 0, back.stderr);
   assert.match(back.stderr, /gandalf-token-token is still in https/);

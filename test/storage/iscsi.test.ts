@@ -12,8 +12,8 @@ import { BYTES, CHAP, DESK, IQN, MUTUAL, openLab, openReal } from './targets.ts'
 import { noTgt } from './tgt.ts';
 
 const PORTS = [
-  { name: 'the lab’s target', address: '127.21.4.1', skip: false, start: openLab, absent: /switched off: discovery shows iqn.* \(0x0301\)/, off: /switched off: .*0x0301/, denied: /0x0202/ },
-  { name: 'a real tgt', address: '127.21.5.1', skip: noTgt, start: openReal, absent: /no such target.*: discovery shows iqn.* \(0x0203\)/, off: /0x0300/, denied: /none at all \(0x0203\)/ },
+  { name: 'the lab’s target', address: '127.100.22.1', skip: false, start: openLab, absent: /switched off: discovery shows iqn.* \(0x0301\)/, off: /switched off: .*0x0301/, denied: /0x0202/ },
+  { name: 'a real tgt', address: '127.100.23.1', skip: noTgt, start: openReal, absent: /no such target.*: discovery shows iqn.* \(0x0203\)/, off: /0x0300/, denied: /none at all \(0x0203\)/ },
 ] as const;
 
 type Claim = { readonly portal: string; readonly iqn: string; readonly user: string; readonly secret: string; readonly initiator: string; readonly expectedBytes: number };

@@ -6,7 +6,7 @@ import { ensureStorage, observeStorage } from '../../storage/ensure.ts';
 import { proveStorage } from '../../storage/look.ts';
 import { claimant, credentials, failure, findingsOf, LUN, openDesk, SECRET, writesOf, type Desk } from './support.ts';
 
-const ADDRESS = '127.21.5.1';
+const ADDRESS = '127.100.24.1';
 const iqn = (machine: string): string => `iqn.2017-11.dev.talos:${machine}`;
 const nodes = { ...claimant, nodes: 2, initiators: new Map([['cp-1', iqn('aaaa')], ['w-1', iqn('bbbb')]]) };
 const rebuilt = { ...nodes, initiators: new Map([['cp-1', iqn('aaaa')], ['w-1', iqn('cccc')]]) };

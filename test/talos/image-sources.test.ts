@@ -23,7 +23,7 @@ let host: TestHost;
 let request: ImageRequest;
 before(async () => {
   images = mkdtempSync(join(tmpdir(), 'firstlight-test-'));
-  older = await startFactory({ address: '127.33.3.1', port: 0, folder: images, forms: ['xz'] });
+  older = await startFactory({ address: '127.100.25.1', port: 0, folder: images, forms: ['xz'] });
 });
 after(async () => {
   await older.close();
@@ -75,7 +75,7 @@ function byHand(form: 'zst' | 'xz' | 'raw'): { request: ImageRequest; raw: Buffe
   writeFileSync(plain, raw);
   const file = form === 'zst' ? path : form === 'raw' ? plain : `${plain}.xz`;
   if (form === 'xz') execFileSync('xz', ['-0', '--keep', plain]);
-  return { raw, file, request: { ...request, factory: 'http://127.33.3.9:1', file } };
+  return { raw, file, request: { ...request, factory: 'http://127.100.25.9:1', file } };
 }
 
 for (const form of ['zst', 'xz', 'raw'] as const) {

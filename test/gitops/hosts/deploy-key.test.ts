@@ -7,7 +7,7 @@ import type { FirstlightError } from '../../../lib/errors.ts';
 import { newSshKey } from '../../../lib/ssh-key.ts';
 import { testHost } from '../../support/host.ts';
 
-const ADDRESS = '127.31.7.20';
+const ADDRESS = '127.100.2.20';
 const TOKENS = { 'canary-token-admin-51c0': 'admin', 'canary-token-read-51c1': 'read', 'canary-token-none-51c2': 'none' } as const;
 const [ADMIN, READ, NONE] = Object.keys(TOKENS) as [string, string, string];
 const NAMES = { github: 'bilbo/homelab', gitlab: 'shire/bag-end/homelab', gitea: 'bilbo/homelab' };

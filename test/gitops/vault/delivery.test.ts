@@ -13,7 +13,7 @@ import { spoken, startGitWorld, type GitWorld } from '../support.ts';
 const SECRETS = [stored('token', { path: 'apps/gandalf/app', secret: 'app' }), stored('password', { path: 'apps/gandalf/app', secret: 'app', key: 'password' })];
 const vault: Vault = { url: 'https://gandalf.vault.azure.net', tenant: TENANT, clientId: CLIENT, authority: 'https://login.microsoftonline.com', secrets: SECRETS };
 let world: GitWorld;
-before(async () => { world = await startGitWorld('127.31.8.5'); });
+before(async () => { world = await startGitWorld('127.100.4.5'); });
 after(async () => { await world.close(); });
 
 const credentials = () => ({ ...world.credentials, vaultClientSecret: CLIENT_SECRET });

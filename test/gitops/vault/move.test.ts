@@ -24,7 +24,7 @@ let start: string;
 const commands: Command[] = [];
 
 before(async () => {
-  vault = await startVaultWorld('127.31.8.3');
+  vault = await startVaultWorld('127.100.5.3');
   own = await desk(['gandalf'], { url: 'ssh://git@127.0.0.1:22/homelab.git', hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINwvvF1lNh5cZnaioeCNaiBLz55pLGL8prS+RXMYfqxS' });
   const inventory = readFileSync(join(own.root, 'machines/gandalf/cluster.yaml'), 'utf8');
   own.write('machines/gandalf/cluster.yaml', `${inventory}# the vault\nvault:\n  url: ${vault.vault.url}\n  tenant: ${TENANT}\n  clientId: ${CLIENT}\n  authority: ${vault.vault.authority}\n  ca: ./vault-ca.pem\n  secrets: [] # none yet\n`);

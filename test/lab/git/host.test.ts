@@ -12,7 +12,7 @@ import { newSshKey } from '../../../lib/ssh-key.ts';
 import { readGitCommand } from '../../../lab/git/command.ts';
 import { startGitHost, type LabGitHost } from '../../../lab/git/host.ts';
 
-const ADDRESS = '127.31.7.1';
+const ADDRESS = '127.100.7.1';
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'fl-git-'));
 const root = join(folder, 'srv');

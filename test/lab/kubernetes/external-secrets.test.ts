@@ -30,13 +30,13 @@ const OPERATOR = [
 const SAME = { path: 'apps/gandalf/app', secret: 'app' };
 
 test('the vault’s values reach the Secrets that are declared, a changed one follows, and a lost Secret comes back', async (t) => {
-  const world = await startVaultWorld('127.61.7.5', 'read');
+  const world = await startVaultWorld('127.100.8.5', 'read');
   t.after(() => world.close());
   const { host, lab } = world;
   const vault: Vault = { ...world.vault, secrets: [stored('token', SAME), stored('password', { ...SAME, key: 'password' }), stored('elsewhere', { store: 'sops' })] };
   lab.store.set('token', { value: 'canary-token-1' });
-  const material = await selfMadeMaterial('cp-1', '127.61.7.11');
-  const worker = startNode(material, { name: 'worker-1', address: '127.61.7.21', folder: host.scratch }, { authorities: lab.ca });
+  const material = await selfMadeMaterial('cp-1', '127.100.8.11');
+  const worker = startNode(material, { name: 'worker-1', address: '127.100.8.21', folder: host.scratch }, { authorities: lab.ca });
   t.after(() => worker.end('kill'));
   const cp = await startControlPlane(material, host, { kind: 'new' });
   t.after(() => cp.cutPower());

@@ -14,7 +14,7 @@ import { failure } from '../../storage/support.ts';
 import { testHost } from '../../support/host.ts';
 import { openLabTarget, type LabTarget } from './target.ts';
 
-const ADDRESS = '127.21.7.1';
+const ADDRESS = '127.100.9.1';
 const IQN = 'iqn.2000-01.com.synology:gandalf.data';
 const block = Buffer.alloc(512, 7);
 

@@ -9,7 +9,7 @@ import { CLIENT, CLIENT_SECRET, startVaultWorld, TENANT, type VaultWorld } from 
 let world: VaultWorld;
 let client: SecretClient;
 before(async () => {
-  world = await startVaultWorld('127.31.8.2');
+  world = await startVaultWorld('127.100.10.2');
   const tlsOptions = { ca: world.lab.ca };
   const credential = new ClientSecretCredential(TENANT, CLIENT, CLIENT_SECRET, { tlsOptions, authorityHost: world.lab.url, disableInstanceDiscovery: true });
   client = new SecretClient(world.lab.url, credential, { tlsOptions, disableChallengeResourceVerification: true });

@@ -47,10 +47,10 @@ const node = { name: 'n', role: 'control plane', mac: 'dc:a6:32:00:00:11', addre
 
 test('hosts keep the end of their address, strangers get one of their own, nobody gets another’s', () => {
   const plan = planAddresses({ network, nodes: [node] }, 0x0102);
-  assert.equal(plan.subnet, '127.65.2.0/24');
-  assert.equal(plan.host('192.168.77.11'), '127.65.2.11');
+  assert.equal(plan.subnet, '127.129.2.0/24');
+  assert.equal(plan.host('192.168.77.11'), '127.129.2.11');
   const github = plan.host('github.com');
-  assert.match(github, /^127\.65\.2\.\d+$/);
+  assert.match(github, /^127\.129\.2\.\d+$/);
   assert.equal(plan.host('github.com'), github);
   const given = new Set([plan.host('192.168.77.11'), plan.host('192.168.77.254'), github, plan.host('10.0.0.5'), ...Array.from({ length: 20 }, () => plan.free())]);
   assert.equal(given.size, 24);
@@ -59,8 +59,8 @@ test('hosts keep the end of their address, strangers get one of their own, nobod
 
 test('a wide network keeps two numbers of each address; one wider than /16 or with no room is refused', () => {
   const wide = planAddresses({ network: { ...network, subnet: '10.20.0.0/16', gateway: '10.20.0.1', endpoint: 'https://10.20.3.4:6443' }, nodes: [{ ...node, address: '10.20.3.4' }] }, 0x0102);
-  assert.equal(wide.subnet, '127.65.0.0/16');
-  assert.equal(wide.host('10.20.3.4'), '127.65.3.4');
+  assert.equal(wide.subnet, '127.129.0.0/16');
+  assert.equal(wide.host('10.20.3.4'), '127.129.3.4');
   assert.throws(() => planAddresses({ network: { ...network, subnet: '10.0.0.0/8' }, nodes: [node] }, 1), { code: 'E_LAB_SUBNET' });
   const narrow = planAddresses({ network: { ...network, subnet: '192.168.77.8/29', gateway: '192.168.77.9', endpoint: 'https://192.168.77.11:6443' }, nodes: [node] }, 1);
   assert.throws(() => Array.from({ length: 6 }, () => narrow.free()), { code: 'E_LAB_SUBNET' });

@@ -5,7 +5,7 @@ import { readBlocks, writeBlocks } from '../../../lib/iscsi/scsi.ts';
 import { failure } from '../../storage/support.ts';
 import { playing, type Peer } from './portal.ts';
 
-const ADDRESS = '127.21.8.2';
+const ADDRESS = '127.100.11.2';
 
 /** Takes a write of `total` bytes: what came with the command, unasked after it, and asked for in bursts of 8192; then ends it well. */
 async function takeWrite(peer: Peer, total: number): Promise<{ readonly within: number; readonly unasked: number; readonly data: Buffer }> {

@@ -7,8 +7,8 @@ import { failure } from '../../storage/support.ts';
 import { testHost } from '../../support/host.ts';
 import { openPortal, READY, TARGET, type Script } from './portal.ts';
 
-const ADDRESS = '127.21.8.3';
-const OTHER = '127.21.8.4';
+const ADDRESS = '127.100.12.3';
+const OTHER = '127.100.12.4';
 const to = { ...TARGET, portal: `${ADDRESS}:3260` };
 
 /** A login against scripts, one for each connection; gives the error it ends with. */

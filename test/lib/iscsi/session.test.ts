@@ -6,7 +6,7 @@ import { failure } from '../../storage/support.ts';
 import { testHost } from '../../support/host.ts';
 import { openPortal, playing, READY, TARGET } from './portal.ts';
 
-const ADDRESS = '127.21.8.1';
+const ADDRESS = '127.100.13.1';
 const to = { ...TARGET, portal: `${ADDRESS}:3260` };
 
 test('a held session answers pings between commands, and takes the window they bring', () => playing(ADDRESS, async (peer) => {

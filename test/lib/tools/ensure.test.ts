@@ -18,7 +18,7 @@ test('a program on PATH at a compatible version is taken as it is', async (t) =>
   const host = testHost();
   t.after(() => host.remove());
   const theirs = placeProgram(join(host.scratch, 'theirs'), 'fake', fakeProgram('1.2.9'));
-  const found = await ensureTools(host, optionsFor(host.scratch, pinned('http://127.61.2.1:9'), dirname(theirs)));
+  const found = await ensureTools(host, optionsFor(host.scratch, pinned('http://127.100.15.1:9'), dirname(theirs)));
   assert.equal(found.get('fake'), theirs);
   assert.equal(host.events.at(-1)?.data?.['way'], 'path');
   assert.equal(host.events.at(-1)?.data?.['version'], '1.2.9');
@@ -27,7 +27,7 @@ test('a program on PATH at a compatible version is taken as it is', async (t) =>
 test('one at an incompatible version is passed over, and the pinned one fetched', async (t) => {
   const host = testHost();
   t.after(() => host.remove());
-  const server = await serve('127.61.2.2', (_request, response) => response.end(fakeProgram('1.2.3')));
+  const server = await serve('127.100.15.2', (_request, response) => response.end(fakeProgram('1.2.3')));
   t.after(() => server.close());
   for (const version of ['1.1.9', '1.3.0', '1.3.0-rc.1', 'x']) {
     const theirs = placeProgram(join(host.scratch, `theirs-${version}`), 'fake', fakeProgram(version));
@@ -39,7 +39,7 @@ test('one at an incompatible version is passed over, and the pinned one fetched'
 test('our own links on PATH are not taken for somebody else’s programs', async (t) => {
   const host = testHost();
   t.after(() => host.remove());
-  const server = await serve('127.61.2.3', (_request, response) => response.end(fakeProgram('1.2.3')));
+  const server = await serve('127.100.15.3', (_request, response) => response.end(fakeProgram('1.2.3')));
   t.after(() => server.close());
   const options = optionsFor(host.scratch, pinned(server.url), join(host.cache, 'tools', 'bin'));
   await ensureTools(host, options);
@@ -53,11 +53,11 @@ test('where neither way works one error names the tool and both reasons, and a d
   let calls = 0;
   const counting: typeof fetch = (...request) => { calls += 1; return fetch(...request); };
   const build = { module: 'none', packages: { fake: 'example.invalid/fake' }, memoryMiB: 10, cpuSeconds: 1 };
-  const [one] = Object.values(pinned('http://127.61.2.4:9'));
+  const [one] = Object.values(pinned('http://127.100.15.4:9'));
   const tools = { fake: { ...(one as object), build }, again: { ...(one as object), build } };
   const options = optionsFor(host.scratch, tools, '/nowhere');
   await assert.rejects(ensureTools({ ...host, fetch: counting }, { ...options, only: ['fake'] }), {
-    code: 'E_TOOL', message: /^fake 1\.2\.3 can't be had: release: 127\.61\.2\.4:9 cannot be reached .*; Go: /,
+    code: 'E_TOOL', message: /^fake 1\.2\.3 can't be had: release: 127\.100\.15\.4:9 cannot be reached .*; Go: /,
   });
   calls = 0;
   await assert.rejects(ensureTools({ ...host, fetch: counting }, options), (error) => error instanceof ManyErrors && error.problems.length === 2);
@@ -68,7 +68,7 @@ test('an abort ends a download, says so, and keeps what came for the next run', 
   const host = testHost();
   t.after(() => host.remove());
   const text = fakeProgram('1.2.3');
-  const server = await serve('127.61.2.5', (_request, response) => {
+  const server = await serve('127.100.15.5', (_request, response) => {
     response.writeHead(200, { 'content-length': text.length });
     response.write(text.slice(0, 9_000));
   });

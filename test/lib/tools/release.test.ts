@@ -16,7 +16,7 @@ function fakeTool(url: string, more: Record<string, unknown> = {}): Record<strin
 test('a release whose sha256 is the published one is installed, linked, and then found in the cache', async (t) => {
   const host = testHost();
   t.after(() => host.remove());
-  const server = await serve('127.61.1.1', (request, response) => {
+  const server = await serve('127.100.16.1', (request, response) => {
     response.end(request.url === '/sums' ? `${sha256('other')}  other\n${sha256(TEXT)} *fake-linux-amd64\n` : TEXT);
   });
   t.after(() => server.close());
@@ -36,7 +36,7 @@ test('a release whose sha256 is the published one is installed, linked, and then
 test('a release with another sha256 than published is refused, and nothing of it stays', async (t) => {
   const host = testHost();
   t.after(() => host.remove());
-  const server = await serve('127.61.1.2', (request, response) => response.end(request.url === '/sums' ? `${sha256('good')}\n` : TEXT));
+  const server = await serve('127.100.16.2', (request, response) => response.end(request.url === '/sums' ? `${sha256('good')}\n` : TEXT));
   t.after(() => server.close());
   const options = optionsFor(host.scratch, fakeTool(server.url, { checksums: `${server.url}/sums` }), '/nowhere');
   await assert.rejects(ensureTools(host, options), { code: 'E_TOOL', message: new RegExp(`fake 1.2.3 .*sha256 ${sha256(TEXT)}, published is ${sha256('good')}: refused.*Go: no Go module`) });
@@ -49,7 +49,7 @@ test('a digest pinned in tools.lock.yaml is what counts, and archives are unpack
   const host = testHost();
   t.after(() => host.remove());
   const packed = archive(join(host.scratch, 'made'), 'fake-1.2.3/bin/fake', TEXT);
-  const server = await serve('127.61.1.3', (_request, response) => response.end(packed));
+  const server = await serve('127.100.16.3', (_request, response) => response.end(packed));
   t.after(() => server.close());
   const release = { members: { fake: 'fake-{version}/bin/fake' }, sha256: { 'linux/amd64': sha256(packed) } };
   const found = await ensureTools(host, optionsFor(host.scratch, fakeTool(server.url, release), '/nowhere'));
@@ -60,7 +60,7 @@ test('where no digest is known the first one is recorded, and a changed file is 
   const host = testHost();
   t.after(() => host.remove());
   let served = TEXT;
-  const server = await serve('127.61.1.4', (_request, response) => response.end(served));
+  const server = await serve('127.100.16.4', (_request, response) => response.end(served));
   t.after(() => server.close());
   const options = optionsFor(host.scratch, fakeTool(server.url), '/nowhere');
   const folder = join(host.cache, 'tools', 'fake-1.2.3');
@@ -79,7 +79,7 @@ test('a cut transfer goes on where it stopped, within a run and from an earlier 
   t.after(() => host.remove());
   let cut: (() => void) | undefined;
   let whole = false;
-  const server = await serve('127.61.1.5', (request, response) => {
+  const server = await serve('127.100.16.5', (request, response) => {
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(from > 0 ? 206 : 200, { 'content-length': TEXT.length - from, ...(from > 0 ? { 'content-range': `bytes ${from}-${TEXT.length - 1}/${TEXT.length}` } : {}) });
     cut = () => response.destroy();
@@ -108,7 +108,7 @@ test('a cut transfer goes on where it stopped, within a run and from an earlier 
 test('a program that says another version than pinned is not kept', async (t) => {
   const host = testHost();
   t.after(() => host.remove());
-  const server = await serve('127.61.1.6', (_request, response) => response.end(fakeProgram('1.2.9')));
+  const server = await serve('127.100.16.6', (_request, response) => response.end(fakeProgram('1.2.9')));
   t.after(() => server.close());
   const options = optionsFor(host.scratch, fakeTool(server.url), '/nowhere');
   await assert.rejects(ensureTools(host, options), { code: 'E_TOOL', message: /fake was to be 1\.2\.3 and says 1\.2\.9/ });

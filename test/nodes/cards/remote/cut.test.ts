@@ -13,7 +13,7 @@ const CUTS = Number(process.env['FIRSTLIGHT_KILLS'] ?? 4);
 const KEYS = new Map([[0x0c, 'stamp']]);
 
 let bench: Workbench;
-beforeEach(async () => { bench = await workbench('127.41.5.4'); });
+beforeEach(async () => { bench = await workbench('127.100.17.4'); });
 afterEach(() => bench.close());
 
 test(`a connection cut ${CUTS} times, at any request to the card, leaves no valid table that is not whole; the agent ends each time`, { skip: NO_PYTHON }, async (t) => {

@@ -20,7 +20,7 @@ const KEYS = new Map([[0x0c, 'stamp']]);
 const ROOT = process.getuid?.() === 0;
 
 let bench: Workbench;
-beforeEach(async () => { bench = await workbench('127.41.5.2'); });
+beforeEach(async () => { bench = await workbench('127.100.18.2'); });
 afterEach(() => bench.close());
 
 test('a machine with another host key is not spoken to, and one that refuses, hangs up or is not there is told', { skip: NO_PYTHON }, async () => {
@@ -41,7 +41,7 @@ test('the keys of the owner’s SSH agent come first: no credentials are opened 
   const { host, key, reader } = bench;
   const closed = async (): Promise<never> => { throw new Error('the credentials were opened'); };
   await withKeyAgent(host, key.private, (sshAgent) => withReader({ ...host, sshAgent }, reader, closed, async (desk) => {
-    assert.equal(desk.name, `pi@127.41.5.2:${reader.port}`);
+    assert.equal(desk.name, `pi@127.100.18.2:${reader.port}`);
   }));
   const stranger = newSshKey().private;
   await withKeyAgent(host, stranger, (sshAgent) => withReader({ ...host, sshAgent }, reader, async () => key.private, async () => {}));

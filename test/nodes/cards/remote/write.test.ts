@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
 const KEYS = new Map([[0x0c, 'stamp']]);
 
 let bench: Workbench;
-beforeEach(async () => { bench = await workbench('127.41.5.1'); });
+beforeEach(async () => { bench = await workbench('127.100.19.1'); });
 afterEach(() => bench.close());
 
 test('two cards of another machine hold the image to the byte; zeros are not sent, nothing is read back over the network, nothing stays there', { skip: NO_PYTHON }, async () => {
@@ -44,7 +44,7 @@ test('what is on a card there is told, and whether it holds the image, by digest
   await bench.at(async (desk) => {
     assert.equal((await inspectCard(device, desk)).kind, 'blank');
     assert.equal((await inspectCard(`${device}.none`, desk)).kind, 'missing');
-    await assert.rejects(inspectCard('/dev/null', desk), { code: 'E_CARD_KIND', message: /of pi@127\.41\.5\.1:\d+ is neither/ });
+    await assert.rejects(inspectCard('/dev/null', desk), { code: 'E_CARD_KIND', message: /of pi@127\.100\.19\.1:\d+ is neither/ });
     await writeCards(host, { image, targets: [{ node: 'cp-1', device, meta: KEYS }], desk });
     const before = machine.received();
     assert.deepEqual([...await cardsHolding(host, [device], image, desk)], [device]);
