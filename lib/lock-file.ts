@@ -12,7 +12,12 @@ export type ImagePin = {
 };
 
 /** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`; `flux` is the version that the cluster was bootstrapped with (`v2.9.5`). */
-export type LockFile = { readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string };
+export type LockFile = {
+  readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string;
+  readonly rebuild?: RebuildRecord;
+  /** Nonce of the card that each rebuilt node runs from, by node name: an older card of that node is kept out. */
+  readonly cards: Readonly<Record<string, string>>;
+};
 
 /** The one bootstrap of etcd: of which node it was intended, and whether members were seen afterwards. */
 export type EtcdRecord = { readonly node: string; readonly finished?: boolean };
@@ -20,15 +25,37 @@ export type EtcdRecord = { readonly node: string; readonly finished?: boolean };
 /** SHA-256 of DSM's certificate in hex, as its owner accepted it. */
 export type NasPin = { readonly certificate: string };
 
-/** Pins to set; those not named stay. */
-export type LockChange = { readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string };
+/**
+ * A rebuild that is under way (gone when it has ended): what was decided at its start, before anything was touched, and can't be seen
+ * afterwards. `way` is the road it takes, `since` ISO 8601, `nonce` that of the card written for it, `member` the hex id of the dead
+ * etcd member, `labels` and `taints` what was put on the Node by hand, `recover` where the etcd of an only control plane comes from.
+ */
+export type RebuildRecord = {
+  readonly node: string;
+  readonly way: 'worker' | 'member' | 'only';
+  readonly since: string;
+  readonly nonce: string;
+  readonly member?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly string[];
+  readonly recover?: RecoverySource;
+};
+
+/** Where lost etcd data comes back from: a snapshot, a raw copy of the database (without its digest), or nowhere. `file` is an absolute path, `sha256` that of the whole file. */
+export type RecoverySource = { readonly from: 'snapshot' | 'copy'; readonly file: string; readonly sha256: string } | { readonly from: 'nothing' };
+
+/** Pins to set; those not named stay, those that are null go. */
+export type LockChange = {
+  readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord | null; readonly nas?: NasPin; readonly flux?: string;
+  readonly rebuild?: RebuildRecord | null; readonly cards?: Readonly<Record<string, string>>;
+};
 
 const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
 
 /** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
 export async function readLock(path: string): Promise<LockFile> {
   const document = await load(path);
-  const { schematic, images = {}, etcd, nas, flux } = (document.toJS() ?? {}) as { schematic?: unknown; images?: unknown; etcd?: unknown; nas?: unknown; flux?: unknown };
+  const { schematic, images = {}, etcd, nas, flux, rebuild, cards = {} } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
   if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
   if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
   const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
@@ -36,7 +63,11 @@ export async function readLock(path: string): Promise<LockFile> {
   if (etcd !== undefined && typeof (etcd as EtcdRecord | null)?.node !== 'string') throw wrong(path, 'etcd names no node');
   if (nas !== undefined && !isHash((nas as NasPin | null)?.certificate)) throw wrong(path, 'nas.certificate is not 64 hex digits');
   if (flux !== undefined && !(typeof flux === 'string' && /^v\d+\.\d+\.\d+/.test(flux))) throw wrong(path, 'flux is not a version');
+  if (rebuild !== undefined && !isRebuild(rebuild)) throw wrong(path, 'rebuild is not a whole record');
+  if (typeof cards !== 'object' || cards === null || Object.values(cards).some((nonce) => typeof nonce !== 'string')) throw wrong(path, 'cards is not a mapping of nodes to nonces');
   return {
+    cards: cards as Record<string, string>,
+    ...(rebuild === undefined ? {} : { rebuild }),
     ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin>,
     ...(etcd === undefined ? {} : { etcd: etcd as EtcdRecord }),
     ...(nas === undefined ? {} : { nas: nas as NasPin }),
@@ -63,7 +94,11 @@ async function writeChange(path: string, change: LockChange): Promise<void> {
   for (const [name, pin] of Object.entries(change.images ?? {})) {
     for (const [key, value] of Object.entries(pin)) document.setIn(['images', name, key], value);
   }
+  if (change.etcd === null) document.deleteIn(['etcd']);
   for (const [key, value] of Object.entries(change.etcd ?? {})) document.setIn(['etcd', key], value);
+  if (change.rebuild === null) document.deleteIn(['rebuild']);
+  else if (change.rebuild) document.setIn(['rebuild'], document.createNode(change.rebuild));
+  for (const [node, nonce] of Object.entries(change.cards ?? {})) document.setIn(['cards', node], nonce);
   if (change.nas) document.setIn(['nas', 'certificate'], change.nas.certificate);
   if (change.flux !== undefined) document.setIn(['flux'], change.flux);
   const after = String(document);
@@ -92,6 +127,12 @@ function isPin(value: unknown): value is ImagePin {
   const pin = value as Record<string, unknown>;
   return isHash(pin['compressedSha256']) && isHash(pin['rawSha256'])
     && Number.isSafeInteger(pin['compressedBytes']) && Number.isSafeInteger(pin['rawBytes']);
+}
+
+function isRebuild(value: unknown): value is RebuildRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const record = value as Record<string, unknown>;
+  return ['node', 'since', 'nonce'].every((key) => typeof record[key] === 'string') && ['worker', 'member', 'only'].includes(record['way'] as string);
 }
 
 function wrong(file: string, what: string, at?: { line: number; col: number }): Error {

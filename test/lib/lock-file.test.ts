@@ -15,9 +15,9 @@ beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'firstlight-test-')); pat
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a lock file that is not there pins nothing, and is made with a heading', async () => {
-  assert.deepEqual(await readLock(path), { images: {} });
+  assert.deepEqual(await readLock(path), { images: {}, cards: {} });
   await updateLock(path, { schematic: id, images: { 'a/v1.11.0/b': pin } });
-  assert.deepEqual(await readLock(path), { schematic: id, images: { 'a/v1.11.0/b': pin } });
+  assert.deepEqual(await readLock(path), { schematic: id, images: { 'a/v1.11.0/b': pin }, cards: {} });
   assert.match(readFileSync(path, 'utf8'), /^# What firstlight pinned/);
 });
 
@@ -60,4 +60,16 @@ test('the version of Flux is pinned as its text, and anything else there is told
     writeFileSync(path, `flux: ${wrong}\n`);
     await assert.rejects(readLock(path), { code: 'E_LOCK' });
   }
+});
+
+test('a rebuild under way is kept whole, and goes when it has ended; so does the record of an etcd that was lost', async () => {
+  const rebuild = { node: 'cp-1', way: 'only', since: '2026-11-23T07:00:00.000Z', nonce: 'ab', labels: { shelf: 'top' }, taints: ['a=b:NoSchedule'], recover: { from: 'nothing' } } as const;
+  await updateLock(path, { rebuild, etcd: { node: 'cp-1', finished: true }, cards: { 'w-1': 'cd' } });
+  await updateLock(path, { schematic: id, cards: { 'cp-1': 'ab' } });
+  const held = await readLock(path);
+  assert.deepEqual([held.rebuild, held.cards], [rebuild, { 'w-1': 'cd', 'cp-1': 'ab' }]);
+  await updateLock(path, { rebuild: null, etcd: null });
+  assert.deepEqual(await readLock(path), { schematic: id, images: {}, cards: { 'w-1': 'cd', 'cp-1': 'ab' } });
+  writeFileSync(path, 'rebuild: { node: cp-1, way: sideways, since: x, nonce: y }\n');
+  await assert.rejects(readLock(path), { code: 'E_LOCK' });
 });
