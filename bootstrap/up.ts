@@ -67,12 +67,14 @@ function certificateSteps(facts: Facts): Step[] {
   return nas && certificateIsOpen(nas) ? [nasCertificateStep(facts, nas)] : [];
 }
 
-function memorySteps(facts: Facts): Step[] {
+/** Whether what the repository runs fits the nodes; none without GitOps. */
+export function memorySteps(facts: Facts): Step[] {
   const { gitops } = facts.cluster;
   return gitops ? [memoryStep(facts, gitops, createRepositoryRoom(facts))] : [];
 }
 
-function gitopsSteps(facts: Facts, settled: readonly string[], flux: FluxWay): Step[] {
+/** What is written to git, Flux in the cluster, and what it then makes, down to the claims. Needs the step `memory`, with a vault `vault`, and `settled`: the nodes, and the storage where there is one. */
+export function gitopsSteps(facts: Facts, settled: readonly string[], flux: FluxWay): Step[] {
   const room = createRepositoryRoom(facts);
   const written: Step[] = [];
   if (isolationMatters(facts.cluster)) written.push(isolationStep(facts, room));

@@ -27,14 +27,16 @@ export type NasPin = { readonly certificate: string };
 
 /**
  * A rebuild that is under way (gone when it has ended): what was decided at its start, before anything was touched, and can't be seen
- * afterwards. `way` is the road it takes, `since` ISO 8601, `nonce` that of the card written for it, `member` the hex id of the dead
- * etcd member, `labels` and `taints` what was put on the Node by hand, `recover` where the etcd of an only control plane comes from.
+ * afterwards. `way` is the road it takes, `since` ISO 8601, `nonce` that of the card written for it, `written` that the card was proven
+ * (it may be in a board that does not answer yet), `member` the hex id of the dead etcd member, `labels` and `taints` what was put on
+ * the Node by hand, `recover` where the etcd of an only control plane comes from.
  */
 export type RebuildRecord = {
   readonly node: string;
   readonly way: 'worker' | 'member' | 'only';
   readonly since: string;
   readonly nonce: string;
+  readonly written?: boolean;
   readonly member?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly string[];

@@ -63,8 +63,8 @@ function names(nodes: readonly ClusterNode[]): string {
   return nodes.map((node) => node.name).join(', ');
 }
 
-/** What happens around the writing: before the first byte of a round, and when a node's card is proven. */
-export type Around = { readonly before: (round: readonly ClusterNode[]) => Promise<void>; readonly written: (node: ClusterNode) => void };
+/** What happens around the writing: before the first byte of a round, and when a node's card is proven. `nonce` is what a card is stamped with; a random one unless told. */
+export type Around = { readonly before: (round: readonly ClusterNode[]) => Promise<void>; readonly written: (node: ClusterNode) => void; readonly nonce?: string };
 
 /**
  * Writes the cards of these nodes, those with readers of their own at once, the others in turn; asks which disk is the card
@@ -89,7 +89,7 @@ async function writeRounds(facts: Facts, host: Host, { nodes, image, desk }: Wor
       const asked = await proveCard(host, card.device, card.serial === undefined ? {} : { serial: card.serial }, desk).catch(() => 'none' as const);
       host.signal.throwIfAborted();
       if (asked !== 'none') await askToOverwrite(facts, host, node, card.device, desk);
-      targets.push({ ...targetOf(facts, node, card, image), asked });
+      targets.push({ ...targetOf(facts, node, card, image, around.nonce ?? randomBytes(16).toString('hex')), asked });
     }
     await around.before(round);
     await writeCards(host, { image, targets, desk });
@@ -106,8 +106,8 @@ async function darken(facts: Facts, host: Host, nodes: readonly ClusterNode[]): 
   for (const node of nodes) if (node.port !== undefined) await setPower(host, power, password, node.port, 'off');
 }
 
-function targetOf(facts: Facts, node: ClusterNode, card: ChosenCard, image: Image) {
-  const stamp = { cluster: facts.cluster.name, node: node.name, nonce: randomBytes(16).toString('hex') };
+function targetOf(facts: Facts, node: ClusterNode, card: ChosenCard, image: Image, nonce: string) {
+  const stamp = { cluster: facts.cluster.name, node: node.name, nonce };
   const meta = cardKeys(stamp, { schematic: facts.cluster.talos.image === undefined ? facts.schematic.id : 'by hand', version: facts.cluster.talos.version, rawSha256: image.rawSha256 }, networkValue(facts.cluster, node));
   return { node: node.name, nonce: stamp.nonce, meta, ...card };
 }

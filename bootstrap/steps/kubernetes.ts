@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { waitFor } from '../../lib/conditions.ts';
+import { FirstlightError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { tryKubectl } from '../../gitops/kubectl.ts';
@@ -7,8 +8,8 @@ import { kubeconfig } from '../../talos/talosctl.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
-/** The kubeconfig in the scratch folder, and a Kubernetes API server that is ready behind it. */
-export function kubeconfigStep(facts: Facts, deadlineMs: number): Step {
+/** The kubeconfig in the scratch folder, from the first of these control planes that gives one, and a Kubernetes API server that is ready behind it. */
+export function kubeconfigStep(facts: Facts, deadlineMs: number, from: readonly ClusterNode[] = facts.cluster.nodes.filter((node) => node.role === 'control plane')): Step {
   const ready = async (host: Host): Promise<string | undefined> => {
     const answer = await kubectl(host, facts, ['get', '--raw', '/readyz']);
     return answer.exitCode === 0 ? undefined : readiness(answer.stderr);
@@ -19,7 +20,7 @@ export function kubeconfigStep(facts: Facts, deadlineMs: number): Step {
     title: 'Kubernetes API server',
     needs: ['etcd'],
     async observe(host) {
-      if (!await stat(facts.kubeconfig).then(() => true, () => false)) await fetchKubeconfig(facts, host);
+      if (!await stat(facts.kubeconfig).then(() => true, () => false)) await fetchKubeconfig(facts, host, from);
       const seen = await ready(host);
       return seen === undefined ? { state: 'done', detail: `ready at ${facts.cluster.network.endpoint}` } : { state: 'needed', why: seen };
     },
@@ -75,9 +76,14 @@ function readiness(stderr: string): string {
   return stderr.trim().split('\n').at(-1) || 'no answer';
 }
 
-async function fetchKubeconfig(facts: Facts, host: Host): Promise<void> {
-  const controlPlane = facts.cluster.nodes.find((node) => node.role === 'control plane')!;
-  await kubeconfig(host, await facts.access(host, controlPlane), facts.kubeconfig);
+async function fetchKubeconfig(facts: Facts, host: Host, from: readonly ClusterNode[]): Promise<void> {
+  for (const [index, controlPlane] of from.entries()) {
+    try {
+      return await kubeconfig(host, await facts.access(host, controlPlane), facts.kubeconfig);
+    } catch (error) {
+      if (index === from.length - 1 || !(error instanceof FirstlightError && error.code.startsWith('E_TALOS'))) throw error;
+    }
+  }
 }
 
 function kubectl(host: Host, facts: Facts, args: readonly string[]) {
