@@ -25,7 +25,7 @@ export function onlySteps(rebuild: Rebuild, recovery: Recovery): Step[] {
   then(...recovery(rebuild, last()));
   then(...storageSteps(rebuild, last()));
   const settled = last();
-  if (gitops) then(...(vault ? [vaultStep(facts, vault)] : []), ...memorySteps(facts), ...gitopsSteps(facts, settled));
+  if (gitops) then(...(vault ? [vaultStep(facts, vault)] : []), ...memorySteps(facts), ...gitopsSteps(facts, settled, 'bootstrap'));
   if (nas) then(volumesBackStep(rebuild, last()));
   then(notForTheOld(rebuild, endStep(rebuild, last())));
   return steps;
