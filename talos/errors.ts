@@ -45,6 +45,8 @@ const RULES: readonly Rule[] = [
   { code: 'E_TALOS_DENIED', when: /code = PermissionDenied/, says: 'does not permit this', hint: 'In maintenance mode sensitive resources are hidden; elsewhere the talosconfig’s role is too low.' },
   { code: 'E_TALOS_NO_LEADER', when: /etcdserver: no leader/, says: 'has an etcd without a leader: the quorum is lost',
     hint: 'Bring back the other control planes; where they are gone for good, restore from a snapshot.' },
+  { code: 'E_TALOS_ETCD_REFUSED', when: /etcdserver: (re-configuration failed due to not enough started members|unhealthy cluster)/, says: 'has an etcd that refuses to change its members: too few of them are healthy',
+    hint: 'See `talosctl etcd status` on each control plane, and bring back those that are down first.' },
   { code: 'E_TALOS_NOT_FOUND', when: /code = NotFound|no such file or directory|is not registered|was not registered|not defined|code = Unknown desc = container "[^"]*" not found/,
     says: 'has no such thing', hint: 'See the name; it may not exist in this Talos version or this stage.' },
   { code: 'E_TALOS_HANG', when: /code = (DeadlineExceeded|Canceled)|context deadline exceeded/, says: 'did not answer in time',

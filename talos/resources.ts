@@ -15,8 +15,8 @@ const SHAPE = z.object({
  * The resources of a type, or the one with `id`, as the machine holds them now. `type` is an alias or full name (`links`,
  * `MetaKeys.runtime.talos.dev`). An empty list is an empty array; a missing `id` is `E_TALOS_NOT_FOUND`. Throws `E_TALOS_…`.
  */
-export async function getResources(host: Host, access: Access, type: string, id?: string): Promise<readonly Resource[]> {
-  const { stdout } = await talosctl(host, access, ['get', type, ...(id === undefined ? [] : [id]), '-o', 'json']);
+export async function getResources(host: Host, access: Access, type: string, id?: string, timeoutMs = 20_000): Promise<readonly Resource[]> {
+  const { stdout } = await talosctl(host, access, ['get', type, ...(id === undefined ? [] : [id]), '-o', 'json'], { timeoutMs });
   return parseResources(stdout);
 }
 

@@ -12,9 +12,9 @@ export async function services(host: Host, access: Access): Promise<readonly Ser
 }
 
 /** One service, or undefined where the machine has none of that name (etcd on a worker). */
-export async function serviceState(host: Host, access: Access, id: string): Promise<Service | undefined> {
+export async function serviceState(host: Host, access: Access, id: string, timeoutMs = 20_000): Promise<Service | undefined> {
   try {
-    return parseService((await talosctl(host, access, ['service', id])).stdout);
+    return parseService((await talosctl(host, access, ['service', id], { timeoutMs })).stdout);
   } catch (error) {
     if (error instanceof FirstlightError && error.code === 'E_TALOS_NOT_FOUND') return undefined;
     throw error;

@@ -13,11 +13,13 @@ import { lookThrough } from '../../talos/errors.ts';
 import { observeEtcd } from '../../talos/etcd.ts';
 import { identify, type Identity } from '../../talos/identity.ts';
 import { proveNode } from '../../talos/proof.ts';
+import { departureDecision } from '../../talos/quorum.ts';
+import { lookAtMember } from '../../talos/quorum-look.ts';
 import { machineStage } from '../../talos/resources.ts';
 import { makeBundle, openBundle } from '../../talos/secrets.ts';
 import { encodeStamp, STAMP_KEY } from '../../talos/stamp.ts';
 import { applyConfig } from '../../talos/talosctl-config.ts';
-import { bootstrapEtcd, etcdMembers, etcdStatus } from '../../talos/talosctl-etcd.ts';
+import { bootstrapEtcd, etcdMembers, etcdStatus, removeMember } from '../../talos/talosctl-etcd.ts';
 import { kubeconfig, readFileOf, version, type Access } from '../../talos/talosctl.ts';
 import { memoryCards } from '../lab/pi/memory-card.ts';
 import { ageKey } from '../support/age.ts';
@@ -105,6 +107,11 @@ test('one board, from its card to a running etcd, through the real talosctl', { 
     assert.deepEqual((await etcdMembers(host, access)).map(({ id, hostname, learner }) => ({ id, hostname, learner })), [{ id: member.member, hostname: 'cp-1', learner: false }]);
     assert.equal((await etcdStatus(host, access))?.leader, member.member);
     await assert.rejects(bootstrapEtcd(host, access), { code: 'E_TALOS_ALREADY' });
+    assert.equal(await removeMember(host, access, '00000000deadbeef'), 'gone');
+    await assert.rejects(removeMember(host, access, member.member!), { code: 'E_TALOS_ETCD_REFUSED' });
+    const alone = await lookAtMember(host, node, access);
+    assert.ok(alone.asked && alone.status && alone.members && alone.peers);
+    assert.match((departureDecision([alone], { node: 'cp-1' }, host.clock.now()) as { reason: string }).reason, /the only control plane/);
 
     const kubeconfigPath = join(host.scratch, 'kubeconfig');
     await kubeconfig(host, access, kubeconfigPath);

@@ -18,6 +18,7 @@ const EXPECTED: readonly [string, (each: Recorded) => boolean][] = [
   ['E_TALOS_FORWARD', (each) => each.stderr.includes('no request forwarding')],
   ['E_TALOS_DENIED', (each) => /not authorized|namespace "nosuch"/.test(each.stderr)],
   ['E_TALOS_NO_LEADER', (each) => each.stderr.includes('no leader')],
+  ['E_TALOS_ETCD_REFUSED', (each) => each.stderr.includes('not enough started members')],
   ['E_TALOS_NOT_FOUND', (each) => /NotFound|not registered|no such file|not defined|container "nosuch"/.test(each.stderr)],
   ['E_TALOS_HANG', (each) => /context (canceled|deadline exceeded)/.test(each.stderr)],
 ];
