@@ -30,8 +30,12 @@ export type Facts = {
   access(host: Host, node: ClusterNode): Promise<Access>;
   /** Path of the node's machine config in the scratch folder (0600). */
   machineConfig(host: Host, node: ClusterNode): Promise<string>;
-  /** The nonce of the card that this run wrote for a node, by node name: an older card is refused then. */
+  /** The nonce of the card that a node is to run from, by node name: an older card is refused. Written by this run, or known from the lock file (`recallCards`). */
   readonly nonces: Map<string, string>;
+  /** When the rebuild began that gave a node its card (ISO 8601), by node name, as far as the lock file tells. */
+  readonly rebuilt: Map<string, string>;
+  /** Who vouches that a node's old board is off, by node name: said once a run. */
+  readonly fences: Map<string, Vouch>;
   /** IQN of each node's iSCSI initiator by node name, as read from the node (a new card gives a new one); empty until then. */
   readonly initiators: Map<string, string>;
   /** The declared LUNs as the storage step found them on the NAS, by name; empty until then. */
@@ -39,6 +43,9 @@ export type Facts = {
   /** Addresses at which boards in maintenance mode were proven, by node name. */
   readonly found: Map<string, { readonly address: string; readonly fingerprint: string }>;
 };
+
+/** Who vouches for a fence, and in words for people (a line that begins with ! is to be said loudly). */
+export type Vouch = { readonly by: 'switch' | 'person' | 'new card'; readonly text: string };
 
 /** Facts of a cluster, nothing opened yet. `scratch` is the host's private folder. */
 export function createFacts(cluster: Cluster, scratch: string): Facts {
@@ -63,6 +70,8 @@ export function createFacts(cluster: Cluster, scratch: string): Facts {
     luns: new Map(),
     found: new Map(),
     nonces: new Map(),
+    rebuilt: new Map(),
+    fences: new Map(),
     bundle: (host) => single('bundle', () => openBundle(host, cluster)),
     credentials: (host) => single('credentials', () => openCredentials(host, cluster)),
     forgetCredentials: () => void once.delete('credentials'),
