@@ -9,6 +9,7 @@ import { withDesk } from '../reader.ts';
 import type { Step } from '../step.ts';
 import { switchPassword } from '../steps/boards.ts';
 import { writeNodeCards } from '../steps/cards.ts';
+import { stillFenced } from '../steps/fence.ts';
 import { openImage } from '../steps/image.ts';
 import type { Rebuild } from './rebuild-of.ts';
 
@@ -39,7 +40,7 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
       return { state: 'done', detail: 'written, and in its board' };
     },
     async act(host) {
-      await rebuild.fence.still(facts, host, node);
+      await stillFenced(facts, host, node);
       if (await place(host) === 'unwritten') {
         await writeNodeCards(facts, host, [node], { before: async () => {}, written: () => {}, nonce: rebuild.record.nonce });
         await updateLock(facts.lockFile, { rebuild: { ...rebuild.record, written: true } });

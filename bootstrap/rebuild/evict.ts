@@ -2,6 +2,7 @@ import { waitFor, type Look } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
 import { getObjects, kubectl, tryKubectl, type KubeObject } from '../../gitops/kubectl.ts';
 import type { Step } from '../step.ts';
+import { stillFenced } from '../steps/fence.ts';
 import { incarnationOf } from './incarnation.ts';
 import type { Rebuild } from './rebuild-of.ts';
 
@@ -48,11 +49,8 @@ async function drain({ facts, node }: Rebuild, host: Host): Promise<void> {
   if (done.exitCode !== 0) host.emit({ code: 'rebuild.undrained', message: `${node.name} was not drained wholly: ${done.stderr.trim().split('\n').at(-1) ?? ''}` });
 }
 
-/**
- * Kubernetes gives up what the old board had: pods, VolumeAttachments, its Node. Behind the fence only: the taint detaches volumes by
- * force. `stillFenced` throws where the old board is back.
- */
-export function evictStep(rebuild: Rebuild, needs: readonly string[], stillFenced: (host: Host) => Promise<void>): Step {
+/** Kubernetes gives up what the old board had: pods, VolumeAttachments, its Node. Behind the fence only: the taint detaches volumes by force. */
+export function evictStep(rebuild: Rebuild, needs: readonly string[]): Step {
   const { facts, node } = rebuild;
   const look = async (host: Host): Promise<string | undefined> => {
     if (await incarnationOf(host, rebuild) === 'new') return undefined;
@@ -68,14 +66,14 @@ export function evictStep(rebuild: Rebuild, needs: readonly string[], stillFence
       return left === undefined ? { state: 'done', detail: 'no pod, no volume and no Node of the old board is left' } : { state: 'needed', why: `still there: ${left}` };
     },
     async act(host) {
-      await stillFenced(host);
+      await stillFenced(facts, host, node);
       if (await nodeObject(rebuild, host)) await kubectl(host, facts.kubeconfig, ['taint', 'node', node.name, OUT_OF_SERVICE, '--overwrite']);
       await waitFor({
         name: `no pod and no volume is held by ${node.name}`, deadlineMs: LET_GO_MS, everyMs: 1_000,
         hint: `See \`kubectl get pods -A --field-selector spec.nodeName=${node.name}\` and \`kubectl get volumeattachments\`, and why they don't go; then run the same command again.`,
         look: () => letGo(rebuild, host),
       }, host);
-      await stillFenced(host);
+      await stillFenced(facts, host, node);
       await kubectl(host, facts.kubeconfig, ['delete', 'node', node.name, '--ignore-not-found', '--wait=false']);
     },
   };

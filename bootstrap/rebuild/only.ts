@@ -1,4 +1,5 @@
 import type { Step } from '../step.ts';
+import { fenceStep } from '../steps/fence.ts';
 import { vaultStep } from '../steps/vault.ts';
 import { gitopsSteps, memorySteps } from '../up.ts';
 import { boardSteps, letGoSteps, notForTheOld, preparation, storageSteps } from './parts.ts';
@@ -14,10 +15,10 @@ export type Recovery = (rebuild: Rebuild, needs: readonly string[]) => readonly 
 
 /** The only control plane: nobody can be asked to let go of it, so the fence comes first; then card, board, config, and the recovery. */
 export function onlySteps(rebuild: Rebuild, recovery: Recovery): Step[] {
-  const { facts, node, fence } = rebuild;
+  const { facts, node } = rebuild;
   const { gitops, nas, vault } = facts.cluster;
   const prepared = preparation(rebuild);
-  const steps: Step[] = [...prepared, fence.step(facts, node, { needs: prepared.map((step) => step.id) })];
+  const steps: Step[] = [...prepared, fenceStep(facts, node, { needs: prepared.map((step) => step.id) })];
   const then = (...more: readonly Step[]): void => void steps.push(...more);
   const last = (): readonly string[] => [steps.at(-1)!.id];
   then(...letGoSteps(rebuild, last()));

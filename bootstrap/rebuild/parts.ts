@@ -1,3 +1,4 @@
+import { problem } from '../../lib/errors.ts';
 import { kubeconfigStep } from '../steps/kubernetes.ts';
 import { boardStep, powerStep } from '../steps/boards.ts';
 import { configStep } from '../steps/config.ts';
@@ -13,7 +14,6 @@ import { incarnationOf } from './incarnation.ts';
 import { otherControlPlanes, type Rebuild } from './rebuild-of.ts';
 import { sessionsStep } from './sessions.ts';
 import { volumesBackStep } from './volumes.ts';
-import { problem } from '../../lib/errors.ts';
 
 /** What has to be at hand before anything is touched: secrets, the NAS's certificate, the image. Each way waits for all of it. */
 export function preparation({ facts }: Rebuild): Step[] {

@@ -4,14 +4,7 @@ import type { ClusterNode } from '../../nodes/cluster.ts';
 import { createLookout, type Neighbours } from '../boards.ts';
 import type { Facts } from '../facts.ts';
 import type { Host } from '../../lib/host.ts';
-import type { Step } from '../step.ts';
 import type { Patience } from '../up.ts';
-
-/** The fence round the old board: the step that puts it up, and the look that throws where it is down (again just before each act that relies on it). */
-export type Fence = {
-  step(facts: Facts, node: ClusterNode, options: { readonly needs: readonly string[] }): Step;
-  still(facts: Facts, host: Host, node: ClusterNode): Promise<void>;
-};
 
 /** What the steps of one rebuild share: the node, what was decided at its start, and one look around for all of them. */
 export type Rebuild = {
@@ -20,21 +13,20 @@ export type Rebuild = {
   readonly record: RebuildRecord;
   readonly patience: Patience;
   readonly lookout: (host: Host) => Promise<Neighbours>;
-  readonly fence: Fence;
 };
 
 /**
  * The rebuild that a record tells of. From here on only the card with the record's nonce is this node's: an older one is refused
  * wherever it answers. Throws `E_REBUILD_NODE` where the cluster has no such node.
  */
-export function rebuildOf(facts: Facts, record: RebuildRecord, patience: Patience, fence: Fence): Rebuild {
+export function rebuildOf(facts: Facts, record: RebuildRecord, patience: Patience): Rebuild {
   const node = facts.cluster.nodes.find((each) => each.name === record.node);
   if (!node) {
     throw problem('E_REBUILD_NODE', `the lock file tells of a rebuild of ${record.node}, which cluster.yaml does not declare`,
       'Declare the node again and finish its rebuild; or, where it is given up for good, take the entry rebuild out of firstlight.lock.yaml.', { where: { file: facts.lockFile } });
   }
   facts.nonces.set(node.name, record.nonce);
-  return { facts, node, record, patience, lookout: createLookout(facts), fence };
+  return { facts, node, record, patience, lookout: createLookout(facts) };
 }
 
 /** The control planes other than the node itself: those that can be asked about it. */

@@ -1,4 +1,5 @@
 import type { Step } from '../step.ts';
+import { fenceStep } from '../steps/fence.ts';
 import { readyStep } from '../steps/kubernetes.ts';
 import { evictStep, drainStep } from './evict.ts';
 import { labelsStep } from './node-back.ts';
@@ -11,15 +12,15 @@ import type { Rebuild } from './rebuild-of.ts';
  * its initiator, the volumes. Each step waits for the one before: nothing of the old board is given away while it might still run.
  */
 export function workerSteps(rebuild: Rebuild): Step[] {
-  const { facts, node, patience, fence } = rebuild;
+  const { facts, node, patience } = rebuild;
   const prepared = preparation(rebuild);
   const steps: Step[] = [...prepared, apiStep(rebuild, prepared.map((step) => step.id))];
   const then = (...more: readonly Step[]): void => void steps.push(...more);
   const last = (): readonly string[] => [steps.at(-1)!.id];
   then(drainStep(rebuild, last()));
-  then(fence.step(facts, node, { needs: last() }));
+  then(fenceStep(facts, node, { needs: last() }));
   then(...letGoSteps(rebuild, last()));
-  then(evictStep(rebuild, last(), (host) => fence.still(facts, host, node)));
+  then(evictStep(rebuild, last()));
   then(...boardSteps(rebuild, last()));
   then(notForTheOld(rebuild, { ...readyStep(facts, node, patience.joinMs), needs: last() }));
   then(labelsStep(rebuild, last()));
