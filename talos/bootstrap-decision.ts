@@ -18,8 +18,10 @@ export type BootstrapDecision =
  * order: the first is the one to bootstrap. It never says `bootstrap` while any of them runs or holds an etcd, failed, or
  * could not be asked, nor for another node than an earlier intent's: a second bootstrap elsewhere makes a second cluster
  * (siderolabs/talos:internal/app/machined/internal/server/v1alpha1/v1alpha1_server.go looks at its own machine only).
+ * `recovering`: it was decided, and is on disk, that the lost etcd is made anew, from a snapshot or from nothing. That lifts the one
+ * refusal of an etcd that was bootstrapped before and is gone; all others stand.
  */
-export function bootstrapDecision(controlPlanes: readonly string[], observations: readonly EtcdObservation[], intent?: BootstrapIntent): BootstrapDecision {
+export function bootstrapDecision(controlPlanes: readonly string[], observations: readonly EtcdObservation[], intent?: BootstrapIntent, recovering = false): BootstrapDecision {
   const seen = new Map(observations.map((each) => [each.node, each]));
   const first = controlPlanes[0];
   if (first === undefined) return refuse('the cluster has no control plane', 'Declare one in cluster.yaml.');
@@ -39,10 +41,10 @@ export function bootstrapDecision(controlPlanes: readonly string[], observations
   const holding = all.find((each) => each.asked && (each.data === 'present' || each.member !== undefined));
   if (holding) return { kind: 'wait', reason: `${holding.node} already holds etcd data; waiting for its etcd to run` };
 
-  if (intent?.finished) {
+  if (intent?.finished && !recovering) {
     return refuse(`etcd was bootstrapped on ${intent.node} before and its data is gone from every control plane`, 'Restore it from the last snapshot: `firstlight restore`.');
   }
-  if (intent && intent.node !== first) {
+  if (intent && !intent.finished && intent.node !== first) {
     return refuse(`a bootstrap of ${intent.node} was begun before, now ${first} would be first`,
       `Let ${intent.node} be the first control plane again, or make sure that it never got an etcd and remove the recorded intent.`);
   }

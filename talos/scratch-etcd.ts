@@ -12,7 +12,17 @@ export type ScratchEtcd = {
   each(prefix: string, take: (key: string, value: Uint8Array) => void): Promise<void>;
   /** One value, or undefined. */
   get(key: string): Promise<Uint8Array | undefined>;
+  /** Changes one value in the scratch etcd; the file it was restored from stays as it is. */
+  put(key: string, value: Uint8Array | string): Promise<void>;
+  /** A new snapshot of it, with a digest, into a file that does not exist yet (0600). */
+  save(file: string): Promise<void>;
 };
+
+/**
+ * How a file is restored. `skipHash` for a raw copy of the database. `raiseRevision` adds to etcd's revision and marks all before as
+ * compacted, so that whoever watched the lost etcd notices and reads anew (etcd.io/docs/v3.6/op-guide/recovery, "Restoring with revision bump").
+ */
+export type Restoring = { readonly skipHash: boolean; readonly raiseRevision?: number };
 
 /** Keys asked for at once: Kubernetes' objects are 1.5 MiB at most, and 16 of them stay well below what a program may answer. */
 const PAGE = 16;
@@ -24,20 +34,20 @@ const PEER = 'http://127.0.0.1:1';
 
 /**
  * Restores a snapshot by the real `etcdutl` into a folder in the host's scratch, starts the real `etcd` on it behind a socket in that
- * folder (no port, so that nobody else can ask it), gives it to `work` and ends it, whatever comes. `skipHash` for a raw copy of the
- * database. Throws `E_SNAPSHOT_ROOM`, `E_SNAPSHOT_RESTORE` with the program's words, what `work` throws, `E_NO_PROGRAM`, an abort.
+ * folder (no port, so that nobody else can ask it), gives it to `work` and ends it, whatever comes. Throws `E_SNAPSHOT_ROOM`, `E_SNAPSHOT_RESTORE` with the program's words, what `work` throws, `E_NO_PROGRAM`, an abort.
  */
-export async function withScratchEtcd<T>(host: Host, file: string, options: { readonly skipHash: boolean }, work: (etcd: ScratchEtcd) => Promise<T>): Promise<T> {
+export async function withScratchEtcd<T>(host: Host, file: string, options: Restoring, work: (etcd: ScratchEtcd) => Promise<T>): Promise<T> {
   await requireRoom(host, file);
   const folder = await mkdtemp(join(host.scratch, 'etcd-'));
   const end = new AbortController();
   let running: Promise<string> | undefined;
   try {
-    await restore(host, file, folder, options.skipHash);
+    await restore(host, file, folder, options);
     let over: string | undefined;
     running = start(host, folder, end.signal).then((words) => { over = words; return words; });
-    const ask = (args: readonly string[]) => host.run({
-      program: 'etcdctl', args: ['--endpoints=unix://client', '--command-timeout=20s', '--dial-timeout=5s', '--write-out=json', ...args], cwd: folder, accept: 'any', timeoutMs: 60_000,
+    const ask = (args: readonly string[], stdin?: Uint8Array | string) => host.run({
+      program: 'etcdctl', args: ['--endpoints=unix://client', '--command-timeout=60s', '--dial-timeout=5s', '--write-out=json', ...args], cwd: folder, accept: 'any', timeoutMs: 90_000,
+      ...(stdin === undefined ? {} : { stdin }),
     });
     await waitFor({
       name: 'an etcd runs on the restored snapshot', deadlineMs: 60_000, everyMs: 100, hint: 'Take another snapshot; with this one etcd does not start.',
@@ -47,10 +57,10 @@ export async function withScratchEtcd<T>(host: Host, file: string, options: { re
         return said.exitCode === 0 ? { met: true, value: true } : { met: false, seen: lastLine(said.stderr) };
       },
     }, host);
-    return await work(scratchEtcd(async (args) => {
-      const said = await ask(['get', ...args]);
+    return await work(scratchEtcd(async (args, stdin) => {
+      const said = await ask(args, stdin);
       if (said.exitCode !== 0) throw notRestored(`the etcd on it does not answer: ${lastLine(said.stderr)}`);
-      return JSON.parse(said.stdout) as Answer;
+      return said.stdout;
     }));
   } finally {
     end.abort();
@@ -61,7 +71,8 @@ export async function withScratchEtcd<T>(host: Host, file: string, options: { re
 
 type Answer = { readonly kvs?: readonly { readonly key: string; readonly value?: string }[]; readonly more?: boolean };
 
-function scratchEtcd(get: (args: readonly string[]) => Promise<Answer>): ScratchEtcd {
+function scratchEtcd(ask: (args: readonly string[], stdin?: Uint8Array | string) => Promise<string>): ScratchEtcd {
+  const get = async (args: readonly string[]): Promise<Answer> => JSON.parse(await ask(['get', ...args])) as Answer;
   const text = (base64: string): string => Buffer.from(base64, 'base64').toString();
   return {
     keys: async (prefix) => ((await get([prefix, '--prefix', '--keys-only'])).kvs ?? []).map((each) => text(each.key)),
@@ -80,13 +91,16 @@ function scratchEtcd(get: (args: readonly string[]) => Promise<Answer>): Scratch
       const value = (await get([key])).kvs?.[0]?.value;
       return value === undefined ? undefined : Buffer.from(value, 'base64');
     },
+    put: async (key, value) => { await ask(['put', key], value); },
+    save: async (file) => { await ask(['snapshot', 'save', file]); },
   };
 }
 
-async function restore(host: Host, file: string, folder: string, skipHash: boolean): Promise<void> {
+async function restore(host: Host, file: string, folder: string, { skipHash, raiseRevision }: Restoring): Promise<void> {
   const done = await host.run({
     program: 'etcdutl', cwd: folder, accept: 'any', timeoutMs: 5 * 60_000,
-    args: ['snapshot', 'restore', file, '--data-dir=data', `--name=${NAME}`, `--initial-cluster=${NAME}=${PEER}`, `--initial-advertise-peer-urls=${PEER}`, ...(skipHash ? ['--skip-hash-check'] : [])],
+    args: ['snapshot', 'restore', file, '--data-dir=data', `--name=${NAME}`, `--initial-cluster=${NAME}=${PEER}`, `--initial-advertise-peer-urls=${PEER}`, ...(skipHash ? ['--skip-hash-check'] : []),
+      ...(raiseRevision === undefined ? [] : [`--bump-revision=${raiseRevision}`, '--mark-compacted'])],
   });
   if (done.exitCode !== 0) throw notRestored(lastLine(done.stderr));
 }

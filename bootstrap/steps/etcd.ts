@@ -6,22 +6,35 @@ import { bootstrapDecision, type BootstrapDecision } from '../../talos/bootstrap
 import { lookThrough } from '../../talos/errors.ts';
 import { observeEtcd } from '../../talos/etcd.ts';
 import { bootstrapEtcd, etcdMembers } from '../../talos/talosctl-etcd.ts';
+import type { ClusterNode } from '../../nodes/cluster.ts';
+import type { Access } from '../../talos/talosctl.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
 /**
- * etcd, bootstrapped once, ever. Every control plane is looked at first; the intent is in the lock file (fsynced) before the
- * call is sent; and the lock file says `finished` once members were seen, from when on an empty etcd is a loss to restore.
+ * A lost etcd is made anew: it was decided, and is on disk, where its data comes from. `begin` sends the one call to the control plane
+ * that is first; `prove` throws where a machine answers for a control plane that must not be taken for it (its old board).
  */
-export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: number): Step {
+export type EtcdRecovery = { readonly title: string; readonly danger: string; readonly begin: (host: Host, access: Access) => Promise<void>; readonly prove: (host: Host, node: ClusterNode) => Promise<void> };
+
+/** Milliseconds before the call may be sent again: Talos would take it until the data is there, and begin anew each time. */
+const AGAIN_MS = 30_000;
+
+/**
+ * etcd, bootstrapped once, ever. Every control plane is looked at first; the intent is in the lock file (fsynced) before the
+ * call is sent; and the lock file says `finished` once members were seen, from when on an empty etcd is a loss to restore:
+ * with a `recovery` it is.
+ */
+export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: number, recovery?: EtcdRecovery): Step {
+  const told = { at: Number.NEGATIVE_INFINITY };
   return {
     id: 'etcd',
     part: 'etcd',
-    title: 'etcd',
+    title: recovery?.title ?? 'etcd',
     needs,
-    danger: 'etcd is bootstrapped once in the life of a cluster.',
+    danger: recovery?.danger ?? 'etcd is bootstrapped once in the life of a cluster.',
     async observe(host) {
-      const seen = await lookThrough(() => look(facts, host));
+      const seen = await lookThrough(() => look(facts, host, recovery));
       return seen.met ? { state: 'done', detail: seen.value } : { state: 'needed', why: seen.seen };
     },
     async act(host) {
@@ -29,17 +42,17 @@ export function etcdStep(facts: Facts, needs: readonly string[], deadlineMs: num
         name: 'etcd runs with every control plane as a voting member',
         deadlineMs, everyMs: 500,
         hint: 'Look at `talosctl service etcd` and `talosctl logs etcd` on the control planes.',
-        look: () => lookThrough(() => advance(facts, host)),
+        look: () => lookThrough(() => advance(facts, host, told, recovery)),
       }, host);
-      const { node } = await decide(facts, host) as { readonly node: string };
+      const { node } = await decide(facts, host, recovery) as { readonly node: string };
       await updateLock(facts.lockFile, { etcd: { node: (await readLock(facts.lockFile)).etcd?.node ?? node, finished: true } });
     },
   };
 }
 
 /** One look that changes nothing; met with the members told when all is there and recorded. */
-async function look(facts: Facts, host: Host): Promise<Look<string>> {
-  const decision = await decide(facts, host);
+async function look(facts: Facts, host: Host, recovery?: EtcdRecovery): Promise<Look<string>> {
+  const decision = await decide(facts, host, recovery);
   if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
   if (decision.kind === 'wait') return { met: false, seen: decision.reason };
   if (decision.kind === 'bootstrap') return { met: false, seen: `no control plane has an etcd; ${decision.node} is first` };
@@ -50,27 +63,30 @@ async function look(facts: Facts, host: Host): Promise<Look<string>> {
 }
 
 /** One look, and the bootstrap itself where that look says so. */
-async function advance(facts: Facts, host: Host): Promise<Look<boolean>> {
-  const decision = await decide(facts, host);
+async function advance(facts: Facts, host: Host, told: { at: number }, recovery?: EtcdRecovery): Promise<Look<boolean>> {
+  const decision = await decide(facts, host, recovery);
   if (decision.kind === 'refuse') throw problem('E_ETCD_REFUSED', decision.reason, decision.hint);
   if (decision.kind === 'wait') return { met: false, seen: decision.reason };
   if (decision.kind === 'done') {
     const { waiting } = await missingMembers(facts, host, decision.node);
     return waiting ? { met: false, seen: waiting } : { met: true, value: true };
   }
+  if (host.clock.now() - told.at < AGAIN_MS) return { met: false, seen: `${decision.node} was told to bootstrap` };
   await updateLock(facts.lockFile, { etcd: { node: decision.node } });
   host.emit({ code: 'intent.bootstrap', node: decision.node, message: `bootstrap etcd on ${decision.node}` });
-  await bootstrapEtcd(host, await access(facts, host, decision.node)).catch((error: unknown) => {
-    if (error instanceof FirstlightError && ['E_TALOS_NOT_READY', 'E_TALOS_ALREADY'].includes(error.code)) return;
+  const taken = await (recovery?.begin ?? bootstrapEtcd)(host, await access(facts, host, decision.node)).then(() => true, (error: unknown) => {
+    if (error instanceof FirstlightError && ['E_TALOS_NOT_READY', 'E_TALOS_ALREADY'].includes(error.code)) return false;
     throw error;
   });
+  if (taken) told.at = host.clock.now();
   return { met: false, seen: `${decision.node} was told to bootstrap` };
 }
 
-async function decide(facts: Facts, host: Host): Promise<BootstrapDecision> {
+async function decide(facts: Facts, host: Host, recovery?: EtcdRecovery): Promise<BootstrapDecision> {
   const nodes = controlPlanes(facts);
+  if (recovery) for (const node of nodes) await recovery.prove(host, node);
   const observations = await Promise.all(nodes.map(async (node) => observeEtcd(host, node.name, await facts.access(host, node))));
-  return bootstrapDecision(nodes.map((node) => node.name), observations, (await readLock(facts.lockFile)).etcd);
+  return bootstrapDecision(nodes.map((node) => node.name), observations, (await readLock(facts.lockFile)).etcd, recovery !== undefined);
 }
 
 /** Compares etcd's own member list with the declared control planes: all there, all voting, nobody else. */

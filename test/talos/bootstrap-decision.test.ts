@@ -55,6 +55,27 @@ test('whatever is seen one after another, at most one node is ever bootstrapped'
   }), { numRuns: 3000 });
 });
 
+test('a recovery that was decided lifts only the refusal of a lost etcd: never while any control plane runs, holds or can not tell of one', () => {
+  let [said, lifted] = [0, 0];
+  fc.assert(fc.property(situation, ({ names, all, dropped, order, intent }) => {
+    const seen = order.map((index) => all[index]).filter((each): each is EtcdObservation => each !== undefined && names.includes(each.node) && each.node !== dropped);
+    const [plain, decision] = [bootstrapDecision(names, seen, intent), bootstrapDecision(names, seen, intent, true)];
+    const wasLost = plain.kind === 'refuse' && intent?.finished === true && /its data is gone/.test(plain.reason);
+    if (decision.kind === 'wait' && wasLost) return;
+    if (decision.kind !== 'bootstrap') return assert.deepEqual(decision, plain, 'all other answers are the same');
+    said += 1;
+    assert.equal(decision.node, names[0]);
+    for (const name of names) {
+      const each = seen.find((one) => one.node === name);
+      assert.ok(each?.asked && each.phase === 'preparing' && each.data === 'empty' && each.member === undefined);
+    }
+    if (plain.kind === 'bootstrap') return;
+    lifted += 1;
+    assert.ok(wasLost, `it was refused only because etcd had been there: ${JSON.stringify(plain)}`);
+  }), { numRuns: 20_000 });
+  assert.ok(said > 100 && lifted > 50, `the generator must reach it, it did ${said} and ${lifted} times`);
+});
+
 const TABLE: readonly [string, readonly EtcdObservation[], BootstrapIntent | undefined, string, RegExp?][] = [
   ['all wait', NAMES.map((name) => saw(name)), undefined, 'bootstrap'],
   ['the same was begun before and nothing came of it', NAMES.map((name) => saw(name)), { node: 'cp-1' }, 'bootstrap'],
