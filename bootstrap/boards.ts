@@ -5,6 +5,7 @@ import { discover, subnetAddresses } from '../nodes/discover.ts';
 import { claimedNode, identify, type Identity } from '../talos/identity.ts';
 import { proveNode } from '../talos/proof.ts';
 import type { Facts } from './facts.ts';
+import { recallCards } from './old-cards.ts';
 
 /** Where a node's board is: configured at its declared address, proven in maintenance mode somewhere, or not seen. */
 export type Located =
@@ -32,6 +33,7 @@ export function createLookout(facts: Facts, as: 'owner' | 'stranger' = 'owner'):
 
 async function lookAround(host: Host, facts: Facts, as: 'owner' | 'stranger'): Promise<Neighbours> {
   const { cluster } = facts;
+  await recallCards(facts);
   const talosconfig = as === 'owner' ? await facts.talosconfig(host) : undefined;
   const look = async (addresses: readonly string[]): Promise<[string, Identity][]> => {
     const answering = await discover(host, { addresses, port: TALOS_PORT, timeoutMs: 1_000 });
@@ -57,17 +59,32 @@ export function locate(facts: Facts, node: ClusterNode, neighbours: Neighbours):
   refuseMixups(facts, neighbours);
   const home = neighbours.get(node.address);
   if (home?.kind === 'configured') {
-    proveNode(facts.cluster, node, home);
+    proveNode(facts.cluster, node, home, facts.nonces.get(node.name), facts.rebuilt.get(node.name));
     return { kind: 'configured' };
   }
   const reasons: string[] = [];
   for (const [address, identity] of neighbours) {
     if (identity.kind !== 'maintenance' || !claims(facts.cluster, node, identity)) continue;
-    proveNode(facts.cluster, node, identity, facts.nonces.get(node.name));
+    proveNode(facts.cluster, node, identity, facts.nonces.get(node.name), facts.rebuilt.get(node.name));
     return { kind: 'maintenance', address, fingerprint: identity.fingerprint };
   }
   for (const identity of neighbours.values()) if (identity.kind !== 'configured') reasons.push(told(identity));
   return { kind: 'absent', seen: reasons.length > 0 ? `no board proves it is ${node.name}; ${reasons.join(', ')}` : 'no board answers' };
+}
+
+/** A board with the node's newest card whose MAC no node declares. */
+export type Spare = { readonly address: string; readonly fingerprint: string; readonly macs: readonly string[] };
+
+/** The board in maintenance mode that booted the node's newest card (by its nonce in `facts.nonces`) and that cluster.yaml does not know: the spare, whose MAC the inventory lacks. */
+export function spareOf(facts: Facts, node: ClusterNode, neighbours: Neighbours): Spare | undefined {
+  const nonce = facts.nonces.get(node.name);
+  const declared = new Set(facts.cluster.nodes.map(({ mac }) => mac));
+  for (const identity of neighbours.values()) {
+    if (identity.kind !== 'maintenance' || nonce === undefined || identity.stamp?.nonce !== nonce) continue;
+    const { address, fingerprint, macs } = identity;
+    if (!macs.some((mac) => declared.has(mac))) return { address, fingerprint, macs };
+  }
+  return undefined;
 }
 
 /** A machine that is not the one looked for, with the names it gives itself. */

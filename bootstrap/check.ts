@@ -12,11 +12,13 @@ import { fluxReport } from '../gitops/flux.ts';
 import { openRepository, provePush } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import { requireImageFile, requireVersion } from '../talos/available.ts';
+import { createLookout } from './boards.ts';
 import { claimsReport } from './claims.ts';
 import type { Facts } from './facts.ts';
 import { withDesk } from './reader.ts';
 import { isolationMatters, isolationReport } from './isolation.ts';
 import { requireMemory } from './memory.ts';
+import { oldCardsReport } from './old-cards.ts';
 import type { Step } from './step.ts';
 import { switchPassword } from './steps/boards.ts';
 import { trustedNas } from './steps/nas-certificate.ts';
@@ -38,6 +40,7 @@ export function checkSteps(facts: Facts): Step[] {
   })];
   const { power, reader, nas, gitops, vault } = cluster;
   const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
+  steps.push(look('old-cards', 'No board is about with a card from before its rebuild', (host) => oldCardsReport(facts, createLookout(facts), host)));
   if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
   if (reader) steps.push(look('reader', `Card reader ${reader.user}@${reader.host}`, (host) => withDesk(facts, host, async (desk) => {
     const free = await cardCandidates(host, desk);

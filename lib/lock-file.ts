@@ -17,6 +17,8 @@ export type LockFile = {
   readonly rebuild?: RebuildRecord;
   /** Nonce of the card that each rebuilt node runs from, by node name: an older card of that node is kept out. */
   readonly cards: Readonly<Record<string, string>>;
+  /** When the rebuild began that each of these cards is from (ISO 8601), by node name. */
+  readonly cardsSince?: Readonly<Record<string, string>>;
 };
 
 /** The one bootstrap of etcd: of which node it was intended, and whether members were seen afterwards. */
@@ -29,7 +31,7 @@ export type NasPin = { readonly certificate: string };
  * A rebuild that is under way (gone when it has ended): what was decided at its start, before anything was touched, and can't be seen
  * afterwards. `way` is the road it takes, `since` ISO 8601, `nonce` that of the card written for it, `written` that the card was proven
  * (it may be in a board that does not answer yet), `member` the hex id of the dead etcd member, `labels` and `taints` what was put on
- * the Node by hand, `recover` where the etcd of an only control plane comes from.
+ * the Node by hand, `lost` what was found lost (sentences for people), `recover` where the etcd of an only control plane comes from.
  */
 export type RebuildRecord = {
   readonly node: string;
@@ -40,16 +42,17 @@ export type RebuildRecord = {
   readonly member?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly string[];
+  readonly lost?: readonly string[];
   readonly recover?: RecoverySource;
 };
 
 /** Where lost etcd data comes back from: a snapshot, a raw copy of the database (without its digest), or nowhere. `file` is an absolute path, `sha256` that of the whole file. */
 export type RecoverySource = { readonly from: 'snapshot' | 'copy'; readonly file: string; readonly sha256: string } | { readonly from: 'nothing' };
 
-/** Pins to set; those not named stay, those that are null go. */
+/** Pins to set; those not named stay, those that are null go. A card of the rebuild that is under way has its date from there. */
 export type LockChange = {
   readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord | null; readonly nas?: NasPin; readonly flux?: string;
-  readonly rebuild?: RebuildRecord | null; readonly cards?: Readonly<Record<string, string>>;
+  readonly rebuild?: RebuildRecord | null; readonly cards?: Readonly<Record<string, string>>; readonly cardsSince?: Readonly<Record<string, string>>;
 };
 
 const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
@@ -57,7 +60,7 @@ const HEADING = ' What firstlight pinned at first use, refused on change. Commit
 /** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
 export async function readLock(path: string): Promise<LockFile> {
   const document = await load(path);
-  const { schematic, images = {}, etcd, nas, flux, rebuild, cards = {} } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
+  const { schematic, images = {}, etcd, nas, flux, rebuild, cards = {}, cardsSince } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
   if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
   if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
   const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
@@ -66,9 +69,11 @@ export async function readLock(path: string): Promise<LockFile> {
   if (nas !== undefined && !isHash((nas as NasPin | null)?.certificate)) throw wrong(path, 'nas.certificate is not 64 hex digits');
   if (flux !== undefined && !(typeof flux === 'string' && /^v\d+\.\d+\.\d+/.test(flux))) throw wrong(path, 'flux is not a version');
   if (rebuild !== undefined && !isRebuild(rebuild)) throw wrong(path, 'rebuild is not a whole record');
-  if (typeof cards !== 'object' || cards === null || Object.values(cards).some((nonce) => typeof nonce !== 'string')) throw wrong(path, 'cards is not a mapping of nodes to nonces');
+  if (!isTexts(cards)) throw wrong(path, 'cards is not a mapping of nodes to nonces');
+  if (cardsSince !== undefined && !isTexts(cardsSince)) throw wrong(path, 'cardsSince is not a mapping of nodes to dates');
   return {
-    cards: cards as Record<string, string>,
+    cards,
+    ...(cardsSince === undefined ? {} : { cardsSince }),
     ...(rebuild === undefined ? {} : { rebuild }),
     ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin>,
     ...(etcd === undefined ? {} : { etcd: etcd as EtcdRecord }),
@@ -92,6 +97,7 @@ export async function updateLock(path: string, change: LockChange): Promise<void
 async function writeChange(path: string, change: LockChange): Promise<void> {
   const document = await load(path);
   const before = String(document);
+  const underWay = (document.toJS() as { readonly rebuild?: Partial<RebuildRecord> | null }).rebuild;
   if (change.schematic !== undefined) document.setIn(['schematic'], change.schematic);
   for (const [name, pin] of Object.entries(change.images ?? {})) {
     for (const [key, value] of Object.entries(pin)) document.setIn(['images', name, key], value);
@@ -100,7 +106,11 @@ async function writeChange(path: string, change: LockChange): Promise<void> {
   for (const [key, value] of Object.entries(change.etcd ?? {})) document.setIn(['etcd', key], value);
   if (change.rebuild === null) document.deleteIn(['rebuild']);
   else if (change.rebuild) document.setIn(['rebuild'], document.createNode(change.rebuild));
-  for (const [node, nonce] of Object.entries(change.cards ?? {})) document.setIn(['cards', node], nonce);
+  for (const [node, nonce] of Object.entries(change.cards ?? {})) {
+    const since = change.cardsSince?.[node] ?? (underWay?.node === node ? underWay.since : undefined);
+    document.setIn(['cards', node], nonce);
+    if (since !== undefined) document.setIn(['cardsSince', node], since);
+  }
   if (change.nas) document.setIn(['nas', 'certificate'], change.nas.certificate);
   if (change.flux !== undefined) document.setIn(['flux'], change.flux);
   const after = String(document);
@@ -122,6 +132,10 @@ async function load(path: string): Promise<Document> {
 
 function isHash(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+function isTexts(value: unknown): value is Record<string, string> {
+  return typeof value === 'object' && value !== null && Object.values(value).every((each) => typeof each === 'string');
 }
 
 function isPin(value: unknown): value is ImagePin {

@@ -12,6 +12,7 @@ import { locateQuietly, type Neighbours } from '../boards.ts';
 import { askToOverwrite, cardIsInReader, nodesWithCard } from '../cards.ts';
 import { chooseCard, type ChosenCard } from '../choose-card.ts';
 import type { Facts } from '../facts.ts';
+import { refuseReturned, rememberCards } from '../old-cards.ts';
 import { withDesk } from '../reader.ts';
 import type { Step } from '../step.ts';
 import { switchPassword } from './boards.ts';
@@ -23,6 +24,7 @@ export function cardsStep(facts: Facts, lookout: (host: Host) => Promise<Neighbo
   let asked = false;
   const lacking = async (host: Host): Promise<Lacking> => {
     const neighbours = await lookout(host);
+    refuseReturned(facts, neighbours);
     const absent = facts.cluster.nodes.filter((node) => locateQuietly(facts, node, neighbours).kind === 'absent');
     if (absent.length === 0) return { card: [], insertion: [] };
     const unproven = absent.filter((node) => !proven.has(node.name));
@@ -94,6 +96,7 @@ async function writeRounds(facts: Facts, host: Host, { nodes, image, desk }: Wor
     await around.before(round);
     await writeCards(host, { image, targets, desk });
     for (const { node, nonce } of targets) facts.nonces.set(node, nonce);
+    await rememberCards(facts, host, targets);
     for (const node of round) around.written(node);
   }
 }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { createLookout, locate, type Neighbours } from '../../bootstrap/boards.ts';
+import { createLookout, locate, spareOf, type Neighbours } from '../../bootstrap/boards.ts';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
+import { oldCardsReport, recallCards, refuseReturned, rememberCards } from '../../bootstrap/old-cards.ts';
+import { readLock, updateLock } from '../../lib/lock-file.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import type { Identity } from '../../talos/identity.ts';
 import { testHost, type TestHost } from '../support/host.ts';
@@ -41,6 +44,49 @@ test('a board with its own card is found where it answers; with an older card th
   assert.equal(locate(known, node, waiting()).kind, 'maintenance');
   known.nonces.set('worker-1', 'bb');
   assert.throws(() => locate(known, node, waiting()), { code: 'E_IDENTITY_OLD_CARD' });
+});
+
+test('the lock file says which card a rebuilt node runs from: its old board is refused with the date, whoever looks, and a new card is written down', async () => {
+  const node = cluster.nodes[1]!;
+  const known = facts();
+  await updateLock(known.lockFile, { rebuild: { node: node.name, way: 'worker', since: '2026-11-23T07:10:00.000Z', nonce: 'bb' } });
+  await updateLock(known.lockFile, { rebuild: null, cards: { [node.name]: 'bb' } });
+  const board = (nonce: string): Neighbours => new Map([[node.address, { kind: 'configured', address: node.address, hostname: node.name, macs: ['00:00:5e:00:53:01'], stamp: { cluster: 'gandalf', node: node.name, nonce } }]]);
+  const told = { code: 'E_IDENTITY_OLD_CARD', message: /worker-1 .*before the rebuild of 2026-11-23 07:10 UTC: keep it off/ };
+  const report = (neighbours: Neighbours) => oldCardsReport(facts(), async () => neighbours, host);
+  await assert.rejects(report(board('aa')), told);
+  assert.equal(await report(board('bb')), 'none of worker-1');
+
+  await recallCards(known);
+  assert.throws(() => locate(known, node, board('aa')), told);
+  assert.throws(() => refuseReturned(known, board('aa')), told);
+  await rememberCards(known, host, [{ node: node.name, nonce: 'cc' }, { node: 'worker-2', nonce: 'dd' }]);
+  const { cards, cardsSince } = await readLock(known.lockFile);
+  assert.deepEqual(cards, { 'worker-1': 'cc' }, 'only of nodes that were rebuilt');
+  assert.notEqual(cardsSince?.['worker-1'], '2026-11-23T07:10:00.000Z');
+  await rm(known.lockFile);
+  assert.equal(await report(board('aa')), 'no node was rebuilt yet');
+});
+
+test('while a rebuild is under way, its card is the node’s: an interrupted one lets nobody go on with the old board', async () => {
+  const known = facts();
+  await updateLock(known.lockFile, { rebuild: { node: 'worker-1', way: 'worker', since: '2026-11-23T07:10:00.000Z', nonce: 'bb' } });
+  await recallCards(known);
+  await rm(known.lockFile);
+  assert.throws(() => locate(known, cluster.nodes[1]!, waiting()), { code: 'E_IDENTITY_OLD_CARD', message: /the rebuild of 2026-11-23 07:10 UTC/ });
+});
+
+test('the node’s newest card in a board of nobody is the spare; in maintenance mode alone, and not with any other card', () => {
+  const node = cluster.nodes[1]!;
+  const known = facts();
+  const spare = waiting({ macs: ['00:00:5e:00:53:01'] });
+  assert.equal(spareOf(known, node, spare), undefined);
+  known.nonces.set(node.name, 'aa');
+  assert.deepEqual(spareOf(known, node, spare), { address: '127.77.8.40', fingerprint: 'print', macs: ['00:00:5e:00:53:01'] });
+  assert.throws(() => locate(known, node, spare), { code: 'E_IDENTITY_SPARE' });
+  assert.equal(spareOf(known, node, waiting()), undefined, 'the declared board is no spare');
+  known.nonces.set(node.name, 'bb');
+  assert.equal(spareOf(known, node, spare), undefined);
 });
 
 test('another cluster’s card in a board of this cluster is refused with both names; in a board of nobody here it is left alone', () => {

@@ -69,7 +69,7 @@ test('a rebuild under way is kept whole, and goes when it has ended; so does the
   const held = await readLock(path);
   assert.deepEqual([held.rebuild, held.cards], [rebuild, { 'w-1': 'cd', 'cp-1': 'ab' }]);
   await updateLock(path, { rebuild: null, etcd: null });
-  assert.deepEqual(await readLock(path), { schematic: id, images: {}, cards: { 'w-1': 'cd', 'cp-1': 'ab' } });
+  assert.deepEqual(await readLock(path), { schematic: id, images: {}, cards: { 'w-1': 'cd', 'cp-1': 'ab' }, cardsSince: { 'cp-1': rebuild.since } });
   writeFileSync(path, 'rebuild: { node: cp-1, way: sideways, since: x, nonce: y }\n');
   await assert.rejects(readLock(path), { code: 'E_LOCK' });
 });

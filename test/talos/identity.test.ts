@@ -127,6 +127,9 @@ const REFUSED: readonly [string, Identity, string, RegExp, string?][] = [
   ['its card in another board', { ...waiting(two), stamp: { cluster: 'gandalf', node: 'worker-1', nonce: NONCE } } as Identity, 'E_IDENTITY_MAC', /worker-1.*worker-2/],
   ['its card in an unknown board', { ...waiting(one), macs: ['00:00:00:00:00:01'] } as Identity, 'E_IDENTITY_MAC', /worker-1.*00:01.*a6:32/],
   ['an older card', waiting(one), 'E_IDENTITY_OLD_CARD', /worker-1/, 'ffff'],
+  ['configured, with an older card', { kind: 'configured', address: one.address, hostname: 'worker-1', macs: [one.mac], stamp: { cluster: 'gandalf', node: 'worker-1', nonce: NONCE } }, 'E_IDENTITY_OLD_CARD', /worker-1.*back with the card it had before.*keep it off/, 'ffff'],
+  ['configured, with a card without a stamp where a newer one is known', { kind: 'configured', address: one.address, hostname: 'worker-1', macs: [one.mac] }, 'E_IDENTITY_OLD_CARD', /worker-1/, 'ffff'],
+  ['the newest card in a board of nobody', { ...waiting(one), macs: ['00:00:00:00:00:01'] } as Identity, 'E_IDENTITY_SPARE', /worker-1.*00:01.*a6:32/, NONCE],
   ['configured as another', { kind: 'configured', address: '10.0.0.7', hostname: 'worker-2', macs: [one.mac] }, 'E_IDENTITY_OTHER_NODE', /worker-2.*worker-1/],
   ['configured, in another board', { kind: 'configured', address: '10.0.0.7', hostname: 'worker-1', macs: [two.mac] }, 'E_IDENTITY_MAC', /worker-1.*worker-2/],
 ];
@@ -140,6 +143,13 @@ for (const [name, identity, code, message, nonce] of REFUSED) {
     });
   });
 }
+
+test('an old board is told with the rebuild that took its place', () => {
+  const back: Identity = { kind: 'configured', address: one.address, hostname: 'worker-1', macs: [one.mac], stamp: { cluster: 'gandalf', node: 'worker-1', nonce: NONCE } };
+  assert.throws(() => proveNode(cluster, one, back, 'ffff', '2026-11-23T07:10:00.123Z'),
+    { message: `the board of worker-1 (at ${one.address}) is back with the card it had before the rebuild of 2026-11-23 07:10 UTC: keep it off` });
+  assert.equal(proveNode(cluster, one, back, NONCE).by, 'certificate');
+});
 
 test('proof: mac never overrules a stamp that names another', () => {
   const swapped = { ...waiting(one), stamp: { cluster: 'gandalf', node: 'worker-2', nonce: NONCE } } as Identity;
