@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { keeperScript } from '../lib/keeper.ts';
+import { ownLink } from './link.ts';
 
 /** A program of the lab's world. `pid` is the program's own. */
 export type LabProcess = {
@@ -25,7 +26,10 @@ export type LabCommand = {
   readonly log: string;
 };
 
-/** Starts a program that cannot outlive this process, however this process ends. Throws what spawn throws. */
+/**
+ * Starts a program that cannot outlive this process, however this process ends. On a machine whose link is cut it stands still: to
+ * the others that is the same as one that they cannot reach. Throws what spawn throws.
+ */
 export async function startGuarded(command: LabCommand): Promise<LabProcess> {
   const log = openSync(command.log, 'a', 0o600);
   const keeper = spawn('/bin/sh', ['-c', keeperScript({ tellPid: true }), 'keeper', command.program, ...command.args], {
@@ -42,6 +46,11 @@ export async function startGuarded(command: LabCommand): Promise<LabProcess> {
   const [first] = await once(told, 'data') as [Buffer];
   const pid = Number.parseInt(first.toString(), 10);
   told.destroy();
+  const link = ownLink();
+  const stand = (cut: boolean): void => signalTo(pid, cut ? 'SIGSTOP' : 'SIGCONT');
+  const unfollow = link?.follow(stand);
+  if (link?.isCut) stand(true);
+  void exited.then(() => unfollow?.());
   const kill = async (): Promise<void> => {
     life.destroy();
     await exited;
@@ -54,4 +63,12 @@ export async function startGuarded(command: LabCommand): Promise<LabProcess> {
     life.destroy();
   };
   return { pid, exited, stop, kill };
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone.
+  }
 }

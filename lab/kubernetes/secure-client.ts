@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownLink } from '../link.ts';
 
 /** How to reach a TLS server of the lab: whom to trust, and a client certificate or a bearer token to show. All PEM. */
 export type Access = {
@@ -31,18 +32,21 @@ export type SecureClient = {
   close(): void;
 };
 
-/** Makes a client over HTTP/1.1 and TLS with the access's own CA (nothing else is trusted). */
+/** Makes a client over HTTP/1.1 and TLS with the access's own CA (nothing else is trusted). On a machine whose link is cut every call fails. */
 export function createSecureClient(access: Access): SecureClient {
   const { hostname, port } = new URL(access.url);
   let closed = false;
+  const link = ownLink();
   const agent = new Agent({
     keepAlive: true,
     ca: access.ca,
     ...(access.crt === undefined ? {} : { cert: access.crt }),
     ...(access.key === undefined ? {} : { key: access.key }),
   });
+  const unfollow = link?.follow((cut) => { if (cut) agent.destroy(); });
   const open = (call: Call): Promise<IncomingMessage> => new Promise((resolve, reject) => {
     if (closed) throw new Error(`the client of ${access.url} is closed`);
+    if (link?.isCut) throw new Error(`connect EHOSTUNREACH ${hostname}:${port}`);
     const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
     const outgoing = request({
       agent, hostname, port, method: call.method, path: call.path,
@@ -57,7 +61,7 @@ export function createSecureClient(access: Access): SecureClient {
     outgoing.on('error', reject);
     outgoing.end(body);
   });
-  return { access, open, close: () => { closed = true; agent.destroy(); } };
+  return { access, open, close: () => { closed = true; unfollow?.(); agent.destroy(); } };
 }
 
 /** The whole body of an answer as text. */

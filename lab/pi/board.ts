@@ -1,6 +1,8 @@
+import { realpathSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createLink } from '../link.ts';
 import { maintenanceApi } from './api/local.ts';
 import { bootSystem, clusterId, enterStage } from './boot.ts';
 import { stableHostname } from './identity.ts';
@@ -30,6 +32,8 @@ export function createBoard(spec: BoardSpec): Board {
   let address: string | undefined;
   let running: Running | undefined;
   const servers = new Set<GrpcServer>();
+  const link = createLink();
+  let dead = false;
 
   const say = (line: string): void => void lines.push(line);
 
@@ -101,6 +105,7 @@ export function createBoard(spec: BoardSpec): Board {
     };
     const start = async (text: string): Promise<void> => {
       await takeOver(text);
+      await takeAddress(node, signal);
       running = runMachine(node);
       address = node.address;
       state = 'booted';
@@ -131,11 +136,20 @@ export function createBoard(spec: BoardSpec): Board {
     return next.promise;
   };
 
+  /** Waits while another machine has the address: Linux itself looks for none, but of two machines the lab lets only the first be reached. */
+  const takeAddress = async (node: Node, signal: AbortSignal): Promise<void> => {
+    for (let said = false; !spec.parts.addresses.take(node.address, link); said = true) {
+      if (!said) say(`[talos] another machine holds the address ${node.address}`);
+      await sleep(RETRY_MS, undefined, { signal });
+    }
+  };
+
   const maintain = async (node: Node, signal: AbortSignal): Promise<void> => {
     const authority = await createAuthority(undefined, 24);
     const own = await issue(authority, {
       commonName: 'maintenance-service.talos.dev', dnsNames: [node.hostname], addresses: [node.address, '127.0.0.1', '::1'], usages: [SERVER_AUTH], hours: 24,
     });
+    await takeAddress(node, signal);
     for (let said = false; ; said = true) {
       signal.throwIfAborted();
       try {
@@ -158,6 +172,7 @@ export function createBoard(spec: BoardSpec): Board {
     servers.clear();
     await running?.end(how);
     running = undefined;
+    spec.parts.addresses.release(link);
   };
 
   const live = async (signal: AbortSignal): Promise<void> => {
@@ -171,31 +186,53 @@ export function createBoard(spec: BoardSpec): Board {
     state = 'off';
   };
 
+  const powerOff = async (): Promise<void> => {
+    power?.abort(new Error('power cut'));
+    await endAll('kill');
+    await life;
+    await endAll('kill');
+    power = undefined;
+    state = dead ? 'dead' : 'off';
+    await rm(join(spec.folder, 'system'), { recursive: true, force: true, maxRetries: 5 });
+  };
+
   return {
     mac: spec.mac,
     powerOn: async () => {
-      if (power) return;
+      if (power || dead) return;
       await life;
       power = new AbortController();
       lines = [];
       state = 'booting';
-      life = live(power.signal);
+      const { signal } = power;
+      life = link.run(() => live(signal));
     },
-    powerOff: async () => {
-      power?.abort(new Error('power cut'));
-      await endAll('kill');
-      await life;
-      await endAll('kill');
-      power = undefined;
-      state = 'off';
-      await rm(join(spec.folder, 'system'), { recursive: true, force: true, maxRetries: 5 });
+    powerOff,
+    die: async () => {
+      dead = true;
+      await powerOff();
     },
-    insertCard: (path) => { cardPath = path; },
+    mend: () => {
+      dead = false;
+      if (state === 'dead') state = 'off';
+    },
+    cutOff: () => link.cut(),
+    rejoin: () => link.mend(),
+    insertCard: (path) => { cardPath = path === undefined ? undefined : realCard(path); },
     state: () => state,
     address: () => address,
     console: () => lines,
     get closed() { return power === undefined && servers.size === 0 && running === undefined; },
   };
+}
+
+// A reader's path may be a link to the card that lies in it; the board keeps the card.
+function realCard(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 // A graceful reset takes the member out of the cluster first, where there are others.

@@ -1,5 +1,6 @@
 import type { ApiServer, ApiServerOptions } from '../kubernetes/api-server.ts';
 import type { Etcd, EtcdOptions } from '../kubernetes/etcd.ts';
+import type { Addresses } from '../link.ts';
 import type { Kubelet, KubeletOptions } from '../kubernetes/kubelet.ts';
 
 /** What a bootable card says of itself. Sizes are bytes. */
@@ -61,6 +62,8 @@ export type Discovery = {
 export type BoardParts = {
   readonly card: CardParts;
   readonly discovery: Discovery;
+  /** Who has which address. */
+  readonly addresses: Addresses;
   startEtcd(start: Omit<EtcdOptions, 'programs'>): Promise<Etcd>;
   startApiServer(start: Omit<ApiServerOptions, 'programs'>): Promise<ApiServer>;
   startKubelet(start: Omit<KubeletOptions, 'programs'>): Kubelet;
@@ -79,7 +82,7 @@ export type BoardSpec = {
 };
 
 /** What a board is doing. */
-export type BoardState = 'off' | 'booting' | 'no boot' | 'maintenance' | 'applying' | 'booted';
+export type BoardState = 'off' | 'dead' | 'booting' | 'no boot' | 'maintenance' | 'applying' | 'booted';
 
 /** A virtual Raspberry Pi. */
 export type Board = {
@@ -88,6 +91,14 @@ export type Board = {
   powerOn(): Promise<void>;
   /** Power off, at once: everything the board ran is killed. */
   powerOff(): Promise<void>;
+  /** Breaks: off at once, and power on does nothing any more. */
+  die(): Promise<void>;
+  /** Makes a broken board well again; it stays off. */
+  mend(): void;
+  /** Cuts it off from all machines but the NAS: callers hang, and it reaches nobody; pods and iSCSI sessions stay. Lasts over a reboot. */
+  cutOff(): Promise<void>;
+  /** Ends what `cutOff` began. */
+  rejoin(): Promise<void>;
   /** Puts another card in (or none). A board that is on notices at its next boot only. */
   insertCard(path: string | undefined): void;
   state(): BoardState;

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeWhole } from '../../lib/files.ts';
@@ -12,11 +12,10 @@ import type { Mount } from '../kubernetes/volumes/node-volumes.ts';
 import { startNas } from '../nas/nas.ts';
 import type { LabVault } from '../vault/server.ts';
 import type { LabNas } from '../nas/types.ts';
-import { createBoard } from '../pi/board.ts';
-import { createBlankCard } from '../pi/card.ts';
-import type { Board, BoardParts } from '../pi/types.ts';
+import type { Board } from '../pi/types.ts';
 import { startSwitch, type LabSwitch } from '../switch.ts';
 import { planAddresses, type AddressPlan } from './addresses.ts';
+import { createHardware, type Hardware, type Place } from './hardware.ts';
 import { rewriteInventory } from './inventory.ts';
 import { makeKeys, type WorldKeys } from './keys.ts';
 import { holdNetwork } from './network.ts';
@@ -35,18 +34,14 @@ export type WorldOptions = {
   readonly programs: ReadonlyMap<string, string>;
 };
 
-/** One node's hardware: its board, and the card that lies ready for it. */
-export type Place = { readonly node: string; readonly board: Board; readonly card: string };
-
 /** A rehearsal's world: the machines of one inventory on loopback addresses. */
-export type World = {
+export type World = Hardware & {
   /** The copied, rewritten cluster's folder. */
   readonly clusterFolder: string;
   /** What the ordinary commands need in their environment here: the owner's age identity, a home. */
   readonly environment: Readonly<Record<string, string>>;
   readonly plan: AddressPlan;
   readonly keys: WorldKeys;
-  readonly places: readonly Place[];
   readonly factory: LabFactory;
   readonly power: LabSwitch | undefined;
   readonly nas: LabNas | undefined;
@@ -80,13 +75,20 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const vault = cluster.vault && await opened(startWorldVault(cluster.vault, plan, keys.vaultClientSecret));
     const { parts, etcds, mounts } = createParts(options.programs, vault?.ca);
-    const places = await makePlaces(options, plan, parts);
-    closers.push(async () => { await Promise.all(places.map(({ board }) => board.powerOff())); });
+    const { supply, off, ...hardware } = await createHardware({ nodes: cluster.nodes, folder, parts, lease: () => plan.free(), fed: (name) => fed(name) });
+    closers.push(off);
     const power = cluster.power && await opened(startSwitch({
       address: plan.host(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
       password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24,
-      onPower: (port, state) => supply(cluster, places, port, state),
+      onPower: async (port, state) => {
+        const node = cluster.nodes.find((each) => each.port === port);
+        if (node) await supply(node.name, state);
+      },
     }));
+    const fed = (name: string): boolean => {
+      const port = cluster.nodes.find((node) => node.name === name)?.port;
+      return port !== undefined && power?.state(port) === 'on';
+    };
     const reader = cluster.reader && await opened(startCardReader({
       address: plan.host(cluster.reader.host), port: plan.port(cluster.reader.port), user: cluster.reader.user,
       authorizedKeys: [keys.reader.line], hostKey: keys.readerHost.key, environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: folder },
@@ -101,7 +103,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     await takeOverSecrets(host, worktree, new Map(cluster.secrets.recipients.map((one, index) => [one.key, keys.age[index]?.recipient ?? one.key])));
     const gitPath = '/homelab.git';
     await rewriteInventory(clusterFolder, cluster, plan, {
-      factory: factory.url, cards: new Map(places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
+      factory: factory.url, cards: new Map(hardware.places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
       nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, readerHostKey: reader?.fingerprint ?? '', gitPath,
       ...(vault ? { vault: { url: vault.url, ca: `./${VAULT_CA}` } } : {}),
       recipients: keys.age.map((pair) => pair.recipient),
@@ -113,43 +115,29 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       address: plan.host(new URL(cluster.gitops.url).hostname), port: plan.port(Number(new URL(cluster.gitops.url).port || 22)), user: 'git',
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
-    const hands = handsOf(cluster, places, nas?.fingerprint);
-    return { clusterFolder, environment, plan, keys, places, factory, power, nas, git, vault, mounts, hands, close, etcdSettings: () => etcdSettings(etcds) };
+    const hands = handsOf(cluster, hardware.places, nas?.fingerprint);
+    return { ...hardware, clusterFolder, environment, plan, keys, factory, power, nas, git, vault, mounts, hands, close, etcdSettings: () => etcdSettings(etcds) };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function makePlaces(options: WorldOptions, plan: AddressPlan, parts: BoardParts): Promise<Place[]> {
-  const { cluster, folder } = options;
-  await mkdir(join(folder, 'cards'), { recursive: true });
-  return Promise.all(cluster.nodes.map(async (node): Promise<Place> => {
-    const card = join(folder, 'cards', `${node.name}.img`);
-    await createBlankCard(card);
-    const board = createBoard({ parts, mac: node.mac, dhcpAddress: plan.free(), folder: join(folder, 'boards', node.name) });
-    return { node: node.name, board, card };
-  }));
-}
-
-/** Current on a PoE port is current at the board that hangs on it. */
-async function supply(cluster: Cluster, places: readonly Place[], port: number, state: 'on' | 'off'): Promise<void> {
-  const name = cluster.nodes.find((node) => node.port === port)?.name;
-  const board = places.find((place) => place.node === name)?.board;
-  if (board) await (state === 'on' ? board.powerOn() : board.powerOff());
-}
-
 /**
- * Puts each card into its board (a board that no PoE switch feeds is also switched on by hand), and compares the certificate
- * that is asked about with the one the lab's NAS has.
+ * Puts each card into the board that is now in its node's place (a board that no PoE switch feeds is switched off and on by hand
+ * for it), and compares the certificate that is asked about with the one the lab's NAS has.
  */
 function handsOf(cluster: Cluster, places: readonly Place[], nasCertificate: string | undefined): World['hands'] {
+  const inserted = new Map<Board, string>();
   return async (question) => {
     if (question.code === 'nas.certificate') return nasCertificate && question.text.replaceAll(':', '').toLowerCase().includes(nasCertificate) ? 'yes' : 'no';
     if (question.code !== 'cards.insert') return undefined;
     for (const { node, board, card } of places) {
-      board.insertCard(card);
+      const file = await realpath(card);
       const fed = cluster.power && cluster.nodes.find((each) => each.name === node)?.port !== undefined;
+      if (!fed && inserted.has(board) && inserted.get(board) !== file) await board.powerOff();
+      board.insertCard(file);
+      inserted.set(board, file);
       if (!fed) await board.powerOn();
     }
     return 'done';

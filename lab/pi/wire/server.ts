@@ -1,5 +1,6 @@
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
+import { ownLink } from '../../link.ts';
 import { encodeStatusMessage, frame, messagesOf } from './frames.ts';
 import { asGrpcError } from './status.ts';
 
@@ -30,7 +31,7 @@ export type GrpcServer = {
 /** PEM key and certificate; with `clientCa` every client must show a certificate that chains to it. TLS 1.2 or newer. */
 export type ServerTls = { readonly key: string; readonly crt: string; readonly clientCa?: string };
 
-/** Listens on `address:port`. Rejects with the system's error (EADDRINUSE, …). */
+/** Listens on `address:port`; not while the machine's link is cut. Rejects with the system's error (EADDRINUSE, …). */
 export async function serveGrpc(address: string, port: number, tls: ServerTls, handler: Handler): Promise<GrpcServer> {
   const server = createSecureServer({
     key: tls.key, cert: tls.crt, ALPNProtocols: ['h2'], minVersion: 'TLSv1.2',
@@ -52,17 +53,28 @@ export async function serveGrpc(address: string, port: number, tls: ServerTls, h
   const silence = { fallen: false };
   server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => void answer(stream, raw, handler, silence));
   await listen(server, address, port);
+  const shut = (): Promise<void> => new Promise((resolve) => {
+    server.close(() => resolve());
+    for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
+  });
+  let closed = false;
+  const unfollow = ownLink()?.follow(async (cut) => {
+    if (cut) await shut();
+    else if (!closed && !silence.fallen) await listen(server, address, port).catch(() => {});
+  });
   return {
     renew: (next) => server.setSecureContext({ key: next.key, cert: next.crt, ...(next.clientCa === undefined ? {} : { ca: next.clientCa }) }),
     fallSilent: () => {
       silence.fallen = true;
+      unfollow?.();
       server.close();
     },
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      for (const session of sessions) session.destroy();
-      for (const socket of sockets) socket.destroy();
-    }),
+    close: () => {
+      closed = true;
+      unfollow?.();
+      return shut();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoardParts, CardParts, CardState } from '../../../lab/pi/types.ts';
+import { createAddresses } from '../../../lab/link.ts';
 import { createDiscovery } from '../../../lab/pi/discovery.ts';
 
 /** Cards that live in memory, all bootable: for tests of the API that are not about cards. */
@@ -36,7 +37,7 @@ export function memoryCards(folder: string): CardParts {
 /** Parts without Kubernetes and etcd: starting either fails. */
 export function partsWithoutKubernetes(folder: string): BoardParts {
   return {
-    card: memoryCards(folder), discovery: createDiscovery(),
+    card: memoryCards(folder), discovery: createDiscovery(), addresses: createAddresses(),
     startEtcd: () => Promise.reject(new Error('no etcd here')), startApiServer: () => Promise.reject(new Error('no kube-apiserver here')),
     startKubelet: () => ({ registered: () => false, end: async () => {} }),
   };
