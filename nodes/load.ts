@@ -20,6 +20,11 @@ export async function loadCluster(path: string): Promise<Cluster> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw problem('E_INVENTORY_FILE', `cannot read ${file}`, 'Check the path and its permissions.', { where: { file }, cause });
   });
+  return loadText(file, text);
+}
+
+/** The same for a text that is to be the file's: judged with all that is around the file, which need not hold it yet. Throws as `loadCluster`. */
+export async function loadText(file: string, text: string): Promise<Cluster> {
   const folder = dirname(file);
   const cluster = parseCluster(text, file, folder, repositoryOf(folder));
   const shared = await lunsOfSiblings(cluster, file, text);
