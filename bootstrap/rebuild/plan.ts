@@ -1,9 +1,10 @@
-import { problem } from '../../lib/errors.ts';
 import type { RebuildRecord } from '../../lib/lock-file.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
+import { recoverOnly } from '../recovery/only.ts';
 import { REAL_PATIENCE, type Patience } from '../up.ts';
 import { memberSteps } from './member.ts';
+import { onlySteps } from './only.ts';
 import { rebuildOf } from './rebuild-of.ts';
 import { workerSteps } from './worker.ts';
 
@@ -16,6 +17,6 @@ export function rebuildSteps(facts: Facts, record: RebuildRecord, patience: Pati
   switch (record.way) {
     case 'worker': return workerSteps(rebuild);
     case 'member': return memberSteps(rebuild);
-    case 'only': throw problem('E_REBUILD_WAY', 'the only control plane can’t be rebuilt yet', 'Rebuild a worker, or one of several control planes.');
+    case 'only': return onlySteps(rebuild, recoverOnly);
   }
 }

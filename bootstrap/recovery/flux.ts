@@ -1,0 +1,55 @@
+import { FLUX_NAMESPACE } from '../../gitops/age-secret.ts';
+import { observeSuspension, resumeOurs, suspendAll } from '../../gitops/flux-suspend.ts';
+import { requireGitNotOlder } from '../../gitops/git-standing.ts';
+import { getObjects, kubectl } from '../../gitops/kubectl.ts';
+import { openRepository } from '../../gitops/repository.ts';
+import type { Host } from '../../lib/host.ts';
+import type { Facts } from '../facts.ts';
+import type { Step } from '../step.ts';
+
+/** On namespace flux-system: which recovery Flux was let go on after. A run that goes on then does not suspend it again. */
+const RESUMED_ANNOTATION = 'firstlight.dev/resumed-after';
+
+/**
+ * Flux changes nothing until the state that came back was compared with git: whatever of it acts is suspended, as the first act after the
+ * API server answers. `id` tells one recovery from another. Nothing to do where the cluster has no Flux (yet).
+ */
+export function suspendFluxStep(facts: Facts, id: string, needs: readonly string[]): Step {
+  return {
+    id: 'suspend-flux', part: 'Recovery', title: 'Flux waits', needs,
+    async observe(host) {
+      if (await resumedAfter(host, facts) === id) return { state: 'done', detail: 'it was let go on already' };
+      const { acting, ours, owners } = await observeSuspension(host, facts.kubeconfig);
+      if (acting.length > 0) return { state: 'needed', why: `acting: ${acting.join(', ')}` };
+      if (ours.length + owners.length === 0) return { state: 'done', detail: 'the cluster has no Flux' };
+      return { state: 'done', detail: `suspended: ${ours.join(', ') || 'nothing'}${owners.length > 0 ? `; by its owner: ${owners.join(', ')}` : ''}` };
+    },
+    act: (host) => suspendAll(host, facts.kubeconfig),
+  };
+}
+
+/** Flux goes on, once git is known to be at or ahead of what the cluster had applied; else it stays suspended and the step says so (`E_FLUX_GIT_OLDER`). */
+export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[]): Step {
+  const standing = async (host: Host): Promise<string> => requireGitNotOlder(host, facts.cluster, facts.kubeconfig, await openRepository(host, facts.cluster, await facts.credentials(host)));
+  return {
+    id: 'resume-flux', part: 'Recovery', title: 'Flux goes on: git is not older than what came back', needs,
+    async observe(host) {
+      const { ours } = await observeSuspension(host, facts.kubeconfig);
+      if (ours.length > 0) return { state: 'needed', why: `suspended: ${ours.join(', ')}` };
+      const there = await getObjects(host, facts.kubeconfig, [`namespaces/${FLUX_NAMESPACE}`]);
+      if (there.length === 0) return { state: 'done', detail: 'the cluster has no Flux yet' };
+      return await resumedAfter(host, facts) === id ? { state: 'done', detail: 'it acts' } : { state: 'needed', why: 'to be noted' };
+    },
+    async act(host) {
+      const { ours } = await observeSuspension(host, facts.kubeconfig);
+      if (ours.length > 0) host.emit({ code: 'recovery.git', message: await standing(host) });
+      await kubectl(host, facts.kubeconfig, ['annotate', 'namespace', FLUX_NAMESPACE, '--overwrite', `${RESUMED_ANNOTATION}=${id}`]);
+      await resumeOurs(host, facts.kubeconfig);
+    },
+  };
+}
+
+async function resumedAfter(host: Host, facts: Facts): Promise<string | undefined> {
+  const [namespace] = await getObjects(host, facts.kubeconfig, [`namespaces/${FLUX_NAMESPACE}`]);
+  return (namespace?.metadata['annotations'] as Readonly<Record<string, string>> | undefined)?.[RESUMED_ANNOTATION];
+}
