@@ -37,6 +37,8 @@ export type KubeletOptions = {
 export type Kubelet = {
   /** True once the Node is registered and was posted Ready by this kubelet. */
   registered(): boolean;
+  /** Restarts the kubelet alone, as `talosctl service kubelet restart` does: it registers anew, its pods and their volumes live on. */
+  restart(): void;
   /** Ends the heartbeats at once and all that the pods run: the Node stays, and goes NotReady when its Lease runs out. */
   end(how: 'stop' | 'kill'): Promise<void>;
 };
@@ -54,7 +56,7 @@ type Session = { readonly client: KubeClient; readonly pods: Pods; readonly volu
 /**
  * Starts the stand-in: trades the bootstrap token for a certificate of its own, registers the Node, posts Ready, renews the Lease,
  * and lives the lives of its pods (pods/pods.ts); tries without end while the API server is not there. As a real one it registers
- * once in its life: a Node that is deleted comes back only with the next start. Never throws.
+ * once in its life: a Node that is deleted comes back only with the next start or restart. Pods whose objects are gone end. Never throws.
  */
 export function startKubelet(options: KubeletOptions): Kubelet {
   const { material } = options;
@@ -64,6 +66,8 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   const since = new Date().toISOString();
   let session: Session | undefined;
   let registered = false;
+  let restarted = new AbortController();
+  let wake = eitherSignal(signal, restarted.signal);
   const begin = async (): Promise<Session> => {
     const pair = await nodeCertificate(material, `${options.stateFolder}/pki`, signal);
     const client = kubeClient({ url: new URL(material.endpoint).origin, ca: material.caCrt, ...pair });
@@ -93,7 +97,21 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     }
     registered = session !== undefined;
     let posted = Date.now();
-    while (session && await pause(posted === 0 ? LOST_MS : options.leaseMs ?? LEASE_MS, signal)) {
+    while (session && !signal.aborted) {
+      await pause(posted === 0 ? LOST_MS : options.leaseMs ?? LEASE_MS, wake);
+      if (signal.aborted) return;
+      if (restarted.signal.aborted) {
+        const { client, volumes } = session;
+        if (!await registerAgain(client, material, identity, since, volumes).then(() => true, () => false)) {
+          await pause(RETRY_MS, signal);
+          continue;
+        }
+        restarted = new AbortController();
+        wake = eitherSignal(signal, restarted.signal);
+        registered = true;
+        posted = Date.now();
+        continue;
+      }
       const beat = await heartbeat(session.client, material, identity, since, Date.now() - posted > STATUS_MS).catch(() => 'lost' as const);
       if (beat === 'posted') posted = Date.now();
       if (beat === 'lost') posted = 0;
@@ -102,6 +120,11 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   const running = run();
   return {
     registered: () => registered,
+    restart: () => {
+      // Before its first registration there is nothing to do anew.
+      if (session) registered = false;
+      restarted.abort();
+    },
     end: async (how) => {
       ended.abort();
       await running;
@@ -115,6 +138,12 @@ export function startKubelet(options: KubeletOptions): Kubelet {
 async function register(client: KubeClient, material: KubeletMaterial): Promise<void> {
   await createIfMissing(client, '/api/v1/nodes', nodeObject(material));
   await client.patch(`/api/v1/nodes/${material.nodeName}`, nodeLabels(material));
+}
+
+async function registerAgain(client: KubeClient, material: KubeletMaterial, identity: BootIdentity, since: string, volumes: NodeVolumes): Promise<void> {
+  await register(client, material);
+  await postStatus(client, material, identity, since, false);
+  await volumes.tell();
 }
 
 async function postStatus(client: KubeClient, material: KubeletMaterial, identity: BootIdentity, since: string, first: boolean): Promise<void> {

@@ -49,7 +49,7 @@ export async function bootSystem(spec: BoardSpec, cardPath: string, card: BootCa
     mac: spec.mac, parts: spec.parts, cardPath, card, bootId: newBootId(), bootedAt: Date.now(), folder, stage: 'booting', config: undefined, persisted: state.config,
     hostname: platform.hostname ?? stableHostname(identity), address: platform.address ?? spec.dhcpAddress, identity, meta, partitioned: card.partitioned,
     timeSynced: true, nodeReady: false, services, events, logs: new Map([['machined', log], ['kubelet', join(folder, 'kubelet.log')], ['apid', join(folder, 'apid.log')]]),
-    etcd: undefined, apiServerUp: false,
+    etcd: undefined, kubelet: undefined, apiServerUp: false,
     resources: createResourceStore(() => [...DEFINITION_FACTS, ...machineFacts(node)]),
     members: () => (node.config === undefined ? [] : spec.parts.discovery.members(clusterId(node))),
     say: (line) => {

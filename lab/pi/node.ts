@@ -1,3 +1,4 @@
+import type { Kubelet } from '../kubernetes/kubelet.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import type { ResourceStore } from './cosi/store.ts';
 import type { EtcdService } from './etcd/service.ts';
@@ -41,6 +42,7 @@ export type Node = {
   /** Log files by the name that `talosctl logs` knows. */
   readonly logs: Map<string, string>;
   etcd: EtcdService | undefined;
+  kubelet: Kubelet | undefined;
   /** True while kube-apiserver runs here. */
   apiServerUp: boolean;
   members(): readonly ClusterMember[];

@@ -125,15 +125,17 @@ export function runMachine(node: Node): Running {
     runService(node.services, 'kubelet', 238);
     const stateFolder = join(await node.parts.card.ephemeralFolder(node.cardPath), 'lib', 'kubelet');
     if (signal.aborted) return;
-    kubelet = node.parts.startKubelet({
+    const started = node.parts.startKubelet({
       material: kubeletMaterial(config, node.hostname, node.address), folder: join(node.folder, 'kubelet'), stateFolder,
       bootId: node.bootId, machineId: machineIdOf(node.identity), signal,
       ...(node.card.extensions.includes('iscsi-tools') ? { initiator: initiatorName(machineIdOf(node.identity)) } : {}),
     });
+    kubelet = started;
+    node.kubelet = started;
     node.services.health('kubelet', true);
     while (!signal.aborted) {
-      if (kubelet.registered() !== node.nodeReady) {
-        node.nodeReady = kubelet.registered();
+      if (started.registered() !== node.nodeReady) {
+        node.nodeReady = started.registered();
         tellStatus(node);
       }
       await sleep(RETRY_MS, undefined, { signal }).catch(() => {});

@@ -38,7 +38,11 @@ export type NodeVolumesOptions = {
 };
 
 /** A node's volumes: what its pods have mounted. */
-export type NodeVolumes = PodVolumes & { end: Sessions['end'] };
+export type NodeVolumes = PodVolumes & {
+  /** Tells the Node object anew which volumes are in use here. */
+  tell(): Promise<void>;
+  end: Sessions['end'];
+};
 
 type Held = { readonly name: string; readonly pods: Set<string>; located: Located | undefined; mounted: boolean };
 
@@ -123,6 +127,7 @@ export function createNodeVolumes(options: NodeVolumesOptions): NodeVolumes {
       }
       if (free.length > 0) await tellInUse();
     }),
+    tell: () => inTurn(tellInUse),
     end: (how) => sessions.end(how),
   };
 }

@@ -1,5 +1,6 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { basename, join, posix, relative } from 'node:path';
+import { gzipTar, type TarFile } from '../../tar.ts';
 import { initiatorName, machineIdOf } from '../identity.ts';
 import type { Handlers } from '../api/handler.ts';
 import type { Node } from '../node.ts';
@@ -39,15 +40,28 @@ async function onCard(node: Node, path: string): Promise<string | undefined> {
 }
 
 function info(path: string, root: string, of: { readonly size: number; readonly directory: boolean; readonly modified: number }): Uint8Array {
-  const relative = path === root ? '.' : posix.relative(root, path);
+  const name = path === root ? '.' : posix.relative(root, path);
   const link = LINKS[path];
   return pack('FileInfo', {
     name: path, size: BigInt(link ? link.length : of.size), mode: link ? LINK >>> 0 : of.directory ? DIRECTORY >>> 0 : 0o644, modified: BigInt(Math.floor(of.modified / 1000)),
-    is_dir: link === undefined && of.directory, link: link ?? '', relative_name: relative,
+    is_dir: link === undefined && of.directory, link: link ?? '', relative_name: name,
   });
 }
 
-/** Reading and listing files: what Talos makes, and what is really on the card under `/var`. */
+const PIECE = 32 * 1024;
+
+/** The files at and below a path, by the names that an archive gives them; a file alone has its own name. */
+async function filesBelow(real: string): Promise<readonly TarFile[]> {
+  const stat = await lstat(real);
+  if (!stat.isDirectory()) return [{ name: basename(real), data: await readFile(real), mode: 0o600, seconds: Math.floor(stat.mtimeMs / 1000) }];
+  const found = await readdir(real, { recursive: true, withFileTypes: true });
+  return Promise.all(found.filter((one) => one.isFile()).map(async (one) => {
+    const path = join(one.parentPath, one.name);
+    return { name: relative(real, path), data: await readFile(path), mode: 0o600, seconds: Math.floor((await lstat(path)).mtimeMs / 1000) };
+  }));
+}
+
+/** Reading, copying and listing files: what Talos makes, and what is really on the card under `/var`. */
 export const FILE_HANDLERS: Handlers = {
   Read: async function* (node, _call, request) {
     const path = posix.normalize(String(unpack('ReadRequest', request)['path'] ?? ''));
@@ -59,6 +73,20 @@ export const FILE_HANDLERS: Handlers = {
     if (real === undefined || !stat) throw status('NotFound', `stat ${path}: no such file or directory`);
     if (!stat.isFile()) throw status('Unknown', 'path must be a regular file');
     yield pack('Data', { bytes: await readFile(real) });
+  },
+  // A failure is told in the last message, as in siderolabs/talos:internal/app/machined/internal/server/v1alpha1.
+  Copy: async function* (node, _call, request) {
+    const path = posix.normalize(String(unpack('CopyRequest', request)['root_path'] ?? ''));
+    const real = await onCard(node, path);
+    try {
+      const text = fileText(node, path);
+      const files = text !== undefined ? [{ name: basename(path), data: text }] : await filesBelow(real ?? '');
+      const archive = gzipTar(files);
+      for (let at = 0; at < archive.length; at += PIECE) yield pack('Data', { bytes: archive.subarray(at, at + PIECE) });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      yield pack('Data', { metadata: { error: `stat ${path}: no such file or directory` } });
+    }
   },
   List: async function* (node, _call, request) {
     const root = posix.normalize(String(unpack('ListRequest', request)['root'] || '/'));

@@ -9,6 +9,7 @@ import { pack, seconds, unpack } from '../wire/messages.ts';
 import { status } from '../wire/status.ts';
 import { CLIENT_AUTH, issue } from '../tls.ts';
 import { gzipTar } from '../../tar.ts';
+import { prepareService, runService } from './service-texts.ts';
 import type { Service } from './services.ts';
 
 // What the recorded release answers; a built talosctl and machined name no commit.
@@ -60,8 +61,12 @@ export const STATUS_HANDLERS: Handlers = {
     const id = String(unpack('ServiceRequest', request)['id'] ?? '');
     if (!node.services.get(id)) throw status('Unknown', `service "${id}" not defined`);
     if (action !== 'Restart' || !['kubelet', 'trustd', 'apid', 'cri'].includes(id)) throw status('Unknown', `service "${id}" doesn't support ${action.toLowerCase()} operation via API`);
-    node.services.note(id, 'Running', `Started task ${id} (PID 1) for container ${id}`);
+    node.services.note(id, 'Stopping', `Sending SIGTERM to task ${id} (PID 1, container ${id})`);
+    node.services.note(id, 'Finished', 'Service finished successfully');
+    prepareService(node.services, id, true);
+    runService(node.services, id, 1);
     node.services.health(id, true);
+    if (id === 'kubelet') node.kubelet?.restart();
     yield pack('ServiceAnswerResponse', { messages: [{ resp: `Service "${id}" restarted` }] });
   }])),
   Kubeconfig: async function* (node) {

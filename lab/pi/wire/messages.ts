@@ -42,6 +42,7 @@ message ServiceRequest { string id = 1; }
 message ServiceAnswer { string resp = 2; }
 message ServiceAnswerResponse { repeated ServiceAnswer messages = 1; }
 
+message CopyRequest { string root_path = 1; }
 message ReadRequest { string path = 1; }
 message ListRequest { string root = 1; bool recurse = 2; int32 recursion_depth = 3; repeated enum types = 4; bool report_xattrs = 5; }
 message FileInfo { string name = 2; int64 size = 3; uint32 mode = 4; int64 modified = 5; bool is_dir = 6; string error = 7; string link = 8; string relative_name = 9; uint32 uid = 10; uint32 gid = 11; }

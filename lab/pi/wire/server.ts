@@ -51,7 +51,12 @@ export async function serveGrpc(address: string, port: number, tls: ServerTls, h
   });
   server.on('error', () => {});
   const silence = { fallen: false };
-  server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => void answer(stream, raw, handler, silence));
+  const link = ownLink();
+  server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {
+    // What a call starts runs on this machine, wherever the call came from.
+    const work = (): Promise<void> => answer(stream, raw, handler, silence);
+    void (link ? link.run(work) : work());
+  });
   await listen(server, address, port);
   const shut = (): Promise<void> => new Promise((resolve) => {
     server.close(() => resolve());
@@ -59,7 +64,7 @@ export async function serveGrpc(address: string, port: number, tls: ServerTls, h
     for (const socket of sockets) socket.destroy();
   });
   let closed = false;
-  const unfollow = ownLink()?.follow(async (cut) => {
+  const unfollow = link?.follow(async (cut) => {
     if (cut) await shut();
     else if (!closed && !silence.fallen) await listen(server, address, port).catch(() => {});
   });

@@ -81,6 +81,10 @@ test('nodes register with the bootstrap token, show as Ready, and go NotReady af
   const back = startNode(material, { name: 'worker-1', address: '127.61.1.21', folder: host.scratch }, { leaseMs: 500 });
   t.after(() => back.end('kill'));
   await eventually(cp.host, 'worker-1 is Ready again', async () => /worker-1 +Ready/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
+
+  await cp.kubectl('delete', 'node', 'worker-1');
+  back.restart();
+  await eventually(cp.host, 'the kubelet that was restarted registers its Node anew', async () => back.registered() && /worker-1 +Ready/.test(await cp.kubectl('get', 'nodes', '--no-headers')));
 });
 
 test('secrets are encrypted at rest, data outlives a power cut, and a snapshot brings it back', async (t) => {

@@ -164,6 +164,25 @@ test('etcd: nothing before bootstrap, data over a power cut, gone with the card,
   assert.notEqual((await run('read', '/etc/iscsi/initiatorname.iscsi', '-n', CP)).stdout, iqn);
   await succeeds('bootstrap', '--recover-from=good.snapshot', '-n', CP);
   await etcdService(/HEALTH +OK/);
+
+  // Cut off, it lives on and nobody reaches it; back again, all of it answers.
+  await cp.cutOff();
+  assert.match((await run('version', '-n', CP)).stderr, /connection refused/);
+  await cp.rejoin();
+  await succeeds('version', '-n', CP);
+  await succeeds('etcd', 'members', '-n', CP);
+
+  // A raw copy of the database has no digest: only without looking for one is it restored.
+  mkdirSync(join(files.folder, 'copy'));
+  await succeeds('cp', '/var/lib/etcd/member/snap/db', 'copy', '-n', CP);
+  assert.match((await run('cp', '/var/lib/etcd/nothing', 'copy', '-n', CP)).stderr, /no such file or directory/);
+  await cp.powerOff();
+  cp.insertCard('third-card');
+  await cp.powerOn();
+  await until(() => cp.state() === 'maintenance', 'a third card in maintenance');
+  await applied(cp, 'controlplane.yaml', files);
+  await succeeds('bootstrap', '--recover-from=copy/db', '--recover-skip-hash-check', '-n', CP);
+  await etcdService(/HEALTH +OK/);
   await offAll();
 });
 
