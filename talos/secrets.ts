@@ -84,7 +84,11 @@ export async function makeBundle(host: Host, cluster: Cluster): Promise<void> {
 /** Decrypts the bundle, registers each of its secrets with the mask, and checks its shape. Throws `E_SOPS_…`, `E_BUNDLE_SHAPE`. */
 export async function openBundle(host: Host, cluster: Cluster): Promise<Bundle> {
   const path = bundlePath(cluster);
-  const text = await sopsDecrypt(host, path);
+  return bundleOf(host, await sopsDecrypt(host, path), path);
+}
+
+/** The same of a bundle's text in hand; `path` is only named in the error. Throws `E_BUNDLE_SHAPE`. */
+export function bundleOf(host: Pick<Host, 'mask'>, text: string, path: string): Bundle {
   register(host, text);
   return readBundle(text, path);
 }
@@ -100,7 +104,7 @@ function readBundle(text: string, path: string): Bundle {
 }
 
 /** Every value but the certificates and the cluster's id is a secret; keys also in their PEM form, as later Talos configs carry them. */
-function register(host: Host, text: string): void {
+function register(host: Pick<Host, 'mask'>, text: string): void {
   const walk = (value: unknown, name: string): void => {
     if (typeof value === 'object' && value !== null) for (const [key, each] of Object.entries(value)) walk(each, key);
     if (typeof value !== 'string' || name === 'crt' || name === 'id') return;
