@@ -30,12 +30,19 @@ command('rehearse [cluster...]', 'bring the cluster up in the lab, against virtu
   .option('--keep', 'hold the cluster open at the end, until Ctrl+C')
   .option('--again', 'run `up` a second time and report what it found done')
   .option('--all', 'every cluster of the repository, side by side, each in a world of its own')
+  .option('--loopback', 'on loopback addresses, also where the system allows a network of its own')
   .option('--at-once <n>', 'how many of several may run at once; 2 unless told, 3 with four processors');
 command('up [cluster]', 'bring the real cluster up, or finish bringing it up; run it again at any time', 'firstlight up gandalf',
   async () => (await import('./commands/up.ts')).upCommand)
   .option('--access <folder>', 'leave kubeconfig and talosconfig (0600) in this folder')
   .option('--upgrade-flux', 'let the flux program commit its own version of Flux where an older one is pinned')
   .option('--offline', 'bring Flux back from the manifests that the repository has: nothing is written to git');
+command('rebuild [cluster] [node...]', 'replace one dead board or card: fenced, cleaned up, flashed, rejoined, its volumes back; goes on where a run was cut off', 'firstlight rebuild gandalf gandalf-w-2',
+  async () => (await import('./commands/rebuild.ts')).rebuildCommand)
+  .option('--dry-run', 'only look: what is lost, and what would be done')
+  .option('--mac <address>', 'of the new board; it is written into cluster.yaml (asked for, where it differs)')
+  .option('--keep-card', 'take the unused card that `firstlight flash` wrote for this node and that lies in the reader')
+  .option('--force', 'also where the node is well: its name has to be typed');
 command('check [cluster]', 'validate the file, tools, credentials, network, switch, NAS and git; changes nothing', 'firstlight check gandalf',
   async () => (await import('./commands/check.ts')).checkCommand);
 command('status [cluster]', 'what is true now', 'firstlight status gandalf --json',

@@ -3,7 +3,7 @@ import type { Host } from '../../lib/host.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import { setPower } from '../../nodes/power.ts';
 import { parseStamp, STAMP_KEY } from '../../talos/stamp.ts';
-import { locateQuietly } from '../boards.ts';
+import { locateQuietly, spareOf } from '../boards.ts';
 import { nodesWithCard } from '../cards.ts';
 import { withDesk } from '../reader.ts';
 import type { Step } from '../step.ts';
@@ -24,7 +24,8 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
   const { facts, node } = rebuild;
   const told = { written: rebuild.record.written === true, asked: false };
   const place = async (host: Host): Promise<CardPlace> => {
-    if (locateQuietly(facts, node, await rebuild.lookout(host)).kind !== 'absent') return 'board';
+    const neighbours = await rebuild.lookout(host);
+    if (locateQuietly(facts, node, neighbours).kind !== 'absent' || spareOf(facts, node, neighbours)) return 'board';
     const seen = await inReader(rebuild, host);
     if (seen === 'ours') return 'reader';
     return told.written && seen === 'none' ? 'away' : 'unwritten';

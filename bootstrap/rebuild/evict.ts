@@ -8,7 +8,7 @@ import type { Rebuild } from './rebuild-of.ts';
 
 /** Milliseconds that pods of a node that still answers get to end by themselves. */
 const DRAIN_MS = 120_000;
-/** Milliseconds until the control plane has let go of a dead node: it counts as ready for 50 s after its last word (`node-monitor-grace-period`), and what follows takes seconds. */
+/** Milliseconds until the control plane has detached the volumes of a dead node; it takes seconds. */
 const LET_GO_MS = 5 * 60_000;
 
 /** The taint that tells Kubernetes a node is off for good: its pods are deleted and its volumes detached by force (Kubernetes: "Non-graceful node shutdown handling"). */
@@ -30,7 +30,7 @@ export function drainStep(rebuild: Rebuild, needs: readonly string[]): Step {
     return { detail: left.length === 0 ? 'cordoned and drained' : `cordoned; not drained in ${DRAIN_MS / 1000} s: ${names(left)}` };
   };
   return {
-    id: `drain:${node.name}`, part: 'Evict', title: `${node.name} is cordoned, and drained where it answers`, node: node.name, needs,
+    id: `drain:${node.name}`, part: 'Drain', title: `${node.name} is cordoned, and drained where it answers`, node: node.name, needs,
     async observe(host) {
       const seen = await look(host);
       return 'detail' in seen ? { state: 'done', detail: seen.detail } : { state: 'needed', why: seen.why };
@@ -68,6 +68,8 @@ export function evictStep(rebuild: Rebuild, needs: readonly string[]): Step {
     async act(host) {
       await stillFenced(facts, host, node);
       if (await nodeObject(rebuild, host)) await kubectl(host, facts.kubeconfig, ['taint', 'node', node.name, OUT_OF_SERVICE, '--overwrite']);
+      // Behind the fence nothing runs there any more: Kubernetes need not wait until it believes so itself (50 s).
+      for (const pod of movable(await podsOn(rebuild, host))) await giveUp(rebuild, host, pod);
       await waitFor({
         name: `no pod and no volume is held by ${node.name}`, deadlineMs: LET_GO_MS, everyMs: 1_000,
         hint: `See \`kubectl get pods -A --field-selector spec.nodeName=${node.name}\` and \`kubectl get volumeattachments\`, and why they don't go; then run the same command again.`,
@@ -77,6 +79,11 @@ export function evictStep(rebuild: Rebuild, needs: readonly string[]): Step {
       await kubectl(host, facts.kubeconfig, ['delete', 'node', node.name, '--ignore-not-found', '--wait=false']);
     },
   };
+}
+
+/** Takes a pod of a board that is off out of Kubernetes at once; what owns it makes another one elsewhere. */
+async function giveUp({ facts }: Rebuild, host: Host, { metadata }: KubeObject): Promise<void> {
+  await kubectl(host, facts.kubeconfig, ['delete', 'pod', '-n', metadata.namespace!, metadata.name, '--force', '--grace-period=0', '--ignore-not-found', '--wait=false']);
 }
 
 async function letGo(rebuild: Rebuild, host: Host): Promise<Look<true>> {

@@ -26,9 +26,9 @@ export function memberSteps(rebuild: Rebuild): Step[] {
   then(removalStep(rebuild, last()));
   then(evictStep(rebuild, last()));
   then(...boardSteps(rebuild, last()));
-  then(notForTheOld(rebuild, { ...etcdStep(facts, last(), patience.joinMs), title: `${node.name} votes in etcd` }));
+  then(notForTheOld(rebuild, { ...etcdStep(facts, last(), patience.joinMs), part: 'Rejoin', title: `${node.name} votes in etcd` }));
   then(agreementStep(rebuild, last()));
-  then(notForTheOld(rebuild, { ...readyStep(facts, node, patience.joinMs), needs: last() }));
+  then(notForTheOld(rebuild, { ...readyStep(facts, node, patience.joinMs), part: 'Rejoin', needs: last() }));
   then(labelsStep(rebuild, last()));
   then(...storageSteps(rebuild, last()));
   then(...volumeSteps(rebuild, last()));

@@ -22,7 +22,7 @@ export function quorumStep(rebuild: Rebuild, needs: readonly string[]): Step {
     return decision.kind === 'stands' ? { met: true, value: `etcd keeps its quorum without ${node.name}: ${votersText(looks)}` } : { met: false, seen: notYet(node.name, decision) };
   };
   return {
-    id: `quorum:${node.name}`, part: 'etcd', title: `etcd stands without ${node.name}`, node: node.name, needs,
+    id: `quorum:${node.name}`, part: 'Quorum', title: `etcd stands without ${node.name}`, node: node.name, needs,
     async observe(host) {
       const seen = await look(host);
       return seen.met ? { state: 'done', detail: seen.value } : { state: 'needed', why: seen.seen };
@@ -39,7 +39,7 @@ export function removalStep(rebuild: Rebuild, needs: readonly string[]): Step {
     return removalDecision(await looksAt(rebuild, host), departing(rebuild), host.clock.now());
   };
   return {
-    id: `member:${node.name}`, part: 'etcd', title: `The old member of ${node.name} is out of etcd`, node: node.name, needs,
+    id: `member:${node.name}`, part: 'Evict', title: `The old member of ${node.name} is out of etcd`, node: node.name, needs,
     danger: `The etcd member of ${node.name} is removed.`,
     async observe(host) {
       const seen = await look(host);
@@ -72,7 +72,7 @@ const APART = 500n;
 export function agreementStep(rebuild: Rebuild, needs: readonly string[]): Step {
   const look = async (host: Host): Promise<Look<string>> => agreement(await looksAt(rebuild, host));
   return {
-    id: 'etcd-agrees', part: 'etcd', title: 'etcd is one and whole', needs,
+    id: 'etcd-agrees', part: 'Rejoin', title: 'etcd is one and whole', needs,
     async observe(host) {
       const seen = await look(host);
       return seen.met ? { state: 'done', detail: seen.value } : { state: 'needed', why: seen.seen };

@@ -22,7 +22,7 @@ export function workerSteps(rebuild: Rebuild): Step[] {
   then(...letGoSteps(rebuild, last()));
   then(evictStep(rebuild, last()));
   then(...boardSteps(rebuild, last()));
-  then(notForTheOld(rebuild, { ...readyStep(facts, node, patience.joinMs), needs: last() }));
+  then(notForTheOld(rebuild, { ...readyStep(facts, node, patience.joinMs), part: 'Rejoin', needs: last() }));
   then(labelsStep(rebuild, last()));
   then(...storageSteps(rebuild, last()));
   then(...volumeSteps(rebuild, last()));

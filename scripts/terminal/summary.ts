@@ -14,8 +14,8 @@ export function summary(cluster: Cluster, result: RunResult): string {
 
 const BAR = 36;
 
-/** One line per part: how long it took, when (as a bar over the whole run), and what came of it. */
-function timeline(result: RunResult): string[] {
+/** One line per part of a run: how long it took, when (as a bar over the whole run), and what came of it. */
+export function timeline(result: RunResult): string[] {
   const parts = [...new Set(result.steps.map((end) => end.step.part))];
   const width = Math.max(...parts.map((part) => part.length));
   return parts.map((part) => {
@@ -29,19 +29,18 @@ function timeline(result: RunResult): string[] {
 }
 
 function outcome(ends: readonly StepEnd[]): string {
-  const nodes = ends.filter((end) => end.step.node !== undefined).length;
-  const last = ends.at(-1);
-  return nodes > 1 ? `${new Set(ends.map((end) => end.step.node).filter(Boolean)).size} nodes` : (last?.detail ?? '');
+  const nodes = new Set(ends.flatMap((end) => end.step.node ?? []));
+  return nodes.size > 1 ? `${nodes.size} nodes` : (ends.at(-1)?.detail ?? '');
 }
 
-/** The cluster as a picture of boxes: the switch and NAS above, the nodes below, with roles and addresses. */
-export function picture(cluster: Cluster): string {
-  const boxes = cluster.nodes.map((node) => [node.name, node.role, node.address, node.port === undefined ? '' : `port ${node.port}`]);
+/** The cluster as a picture of boxes: the switch and NAS above, the nodes below, with roles, addresses, and `notes` by node name. */
+export function picture(cluster: Cluster, notes: Readonly<Record<string, string>> = {}): string {
+  const boxes = cluster.nodes.map((node) => [node.name, node.role, node.address, node.port === undefined ? '' : `port ${node.port}`, notes[node.name] ?? '']);
   const width = Math.max(...boxes.flat().map((text) => text.length)) + 2;
   const row = (texts: readonly string[], left: string, right: string): string => texts.map((text) => `${left}${text}${right}`).join(' ');
   const pad = (text: string): string => ` ${text.padEnd(width - 1)}`;
   const line = '─'.repeat(width);
-  const body = [0, 1, 2, 3].filter((index) => boxes.some((box) => box[index])).map((index) => row(boxes.map((box) => pad(box[index] ?? '')), '│', '│'));
+  const body = [0, 1, 2, 3, 4].filter((index) => boxes.some((box) => box[index])).map((index) => row(boxes.map((box) => pad(box[index] ?? '')), '│', '│'));
   const above = [cluster.power ? `PoE switch ${cluster.power.address}` : '', cluster.nas ? `NAS ${cluster.nas.address} (${cluster.nas.luns.map((lun) => lun.name).join(', ')})` : '',
     cluster.gitops ? `git ${cluster.gitops.url}` : ''].filter(Boolean);
   return [...above.map((text) => `  ${text}`), row(boxes.map(() => line), '┌', '┐'), ...body, row(boxes.map(() => line), '└', '┘')].join('\n');
