@@ -11,7 +11,7 @@ import { talosctl, type Access } from './talosctl.ts';
 const QUESTION_MS = 8_000;
 
 /** How many lines of etcd's log are read: what it says of its peers comes with every change, and every few seconds while one is lost. */
-const LOG_LINES = 2_000;
+const LOG_LINES = 1_000;
 
 /**
  * Looks at one control plane's etcd for `removalDecision`; changes nothing. Each question has a deadline, and one that is not answered is left out.

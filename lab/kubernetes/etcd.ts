@@ -87,7 +87,7 @@ export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
       `--name=${material.nodeName}`, `--data-dir=${dataFolder}`, `--listen-client-urls=${clientUrl}`, `--advertise-client-urls=${clientUrl}`,
       `--listen-peer-urls=${peerUrl}`, `--initial-advertise-peer-urls=${peerUrl}`, `--initial-cluster=${cluster.members}`,
       `--initial-cluster-state=${cluster.state}`, ...tlsFlags(''), ...tlsFlags('peer-'),
-      '--unsafe-no-fsync', '--logger=zap', '--log-outputs=stderr', '--log-level=warn',
+      '--unsafe-no-fsync', '--logger=zap', '--log-outputs=stderr',
     ],
   });
   const gateway = etcdGateway(access);
