@@ -129,6 +129,7 @@ const TABLE: readonly [string, (looks: ControlPlaneLook[]) => ControlPlaneLook[]
   ['its member has another node’s address', third({ peerUrls: ['https://10.0.0.1:2380'] }), {}, /is not cp-3 at 10\.0\.0\.3 alone/],
   ['two members have its name', all((look) => ({ members: [...look.members!, { ...look.members![2]!, id: 'dddddddddddddddd' }] })), {}, /2 members that could be cp-3/],
   ['nobody vouches for the fence', (looks) => looks, { fenced: undefined as never }, /nobody vouches/],
+  ['its machine answers, though its etcd does not', (looks) => looks.map((look, index) => (index === 2 ? { node: 'cp-3', address: address(2), at: NOW, asked: true, phase: 'failed', detail: 'etcd is Failed' } : look)), {}, /cp-3 answers \(etcd is Failed\)/],
   ['a peer still hears it', first(() => ({ peers: new Map([[id(2).slice(1), 'active']]) })), {}, /cp-1 still has a connection/],
   ['a person vouches, and no peer has lost it', all(() => ({ peers: new Map() })), { fenced: 'person' }, /no switch says/],
   ['it was the leader just now', all((look) => ({ status: { ...look.status!, leader: id(2) } })), {}, /was the leader/],
