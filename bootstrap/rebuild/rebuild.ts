@@ -1,42 +1,44 @@
 import { join } from 'node:path';
 import { FirstlightError, problem } from '../../lib/errors.ts';
 import { withSignal, type Host } from '../../lib/host.ts';
-import type { RebuildRecord } from '../../lib/lock-file.ts';
+import type { RebuildRecord, RecoverySource } from '../../lib/lock-file.ts';
 import type { Cluster, ClusterNode } from '../../nodes/cluster.ts';
 import { setNode } from '../../nodes/edit.ts';
 import { createLookout, spareOf } from '../boards.ts';
 import { createFacts, type Facts, type Vouch } from '../facts.ts';
+import { chooseSource, type SourceWish } from '../recovery/source.ts';
 import { planSteps, runSteps, type RunResult, type StepEnd } from '../runner.ts';
 import type { Step } from '../step.ts';
 import type { Patience } from '../up.ts';
 import { conclude } from './diagnose-conclude.ts';
 import { diagnose } from './diagnose.ts';
-import type { AtHand, Conclusion, Diagnosis } from './diagnosis.ts';
+import type { Conclusion, Diagnosis } from './diagnosis.ts';
 import { watchEndpoint, type EndpointTold } from './endpoint.ts';
 import { rebuildSteps } from './plan.ts';
 import { beginRecord, recordUnderWay, resumeRecord } from './record.ts';
 
-/** What a person asked for. `mac` is that of the new board, where it is known; `keepCard` takes the unused card in the reader as it is; `force` overrules what may be overruled. */
-export type RebuildRequest = { readonly node: string; readonly force?: boolean; readonly mac?: string; readonly keepCard?: boolean };
+/** What a person asked for. `mac` is that of the new board, where it is known; `keepCard` takes the unused card in the reader as it is; `snapshot` is the file from which an only control plane's etcd comes back; `force` overrules what may be overruled. */
+export type RebuildRequest = { readonly node: string; readonly force?: boolean; readonly mac?: string; readonly keepCard?: boolean; readonly snapshot?: string };
 
-/** How a rebuild is run and shown: `diagnosed` hears what was found before anything is done, `begin` the steps before they are walked. */
+/** How a rebuild is run and shown: `diagnosed` hears what was found before anything is done, `begin` the steps before they are walked; `candidates` are the backups at hand, newest first, `known` the objects that the newest of them lists. */
 export type RebuildRun = {
   readonly patience?: Patience;
   readonly diagnosed?: (diagnosis: Diagnosis, conclusion: Conclusion) => void;
   readonly begin?: (steps: readonly Step[]) => void;
-  readonly backups?: (host: Host) => Promise<readonly AtHand[]>;
+  readonly candidates?: SourceWish['candidates'];
+  readonly known?: SourceWish['known'];
 };
 
-/** What a rebuild came to. `vouch` says who vouched that the old board was off, `endpoint` how the Kubernetes API answered meanwhile, `cluster` is as it is declared now; `mac` the one that was written into cluster.yaml. */
+/** What a rebuild came to. `vouch` says who vouched that the old board was off, `endpoint` how the Kubernetes API answered meanwhile, `cluster` is as it is declared now; `mac` the one that was written into cluster.yaml; `source` where the etcd of an only control plane came from. */
 export type Rebuilt = {
   readonly cluster: Cluster; readonly facts: Facts; readonly record: RebuildRecord; readonly conclusion: Conclusion;
-  readonly result: RunResult; readonly vouch?: Vouch; readonly endpoint: EndpointTold; readonly mac?: string;
+  readonly result: RunResult; readonly vouch?: Vouch; readonly endpoint: EndpointTold; readonly mac?: string; readonly source?: string;
 };
 
 /**
  * Rebuilds one node: looks, refuses or goes on, writes down what can't be seen later, walks the steps. A rebuild of this node that was
  * cut off goes on. Throws `E_REBUILD_OTHER` and what the diagnosis refuses with (`E_REBUILD_…`), `E_REBUILD_KEPT` where a well node's
- * name was not typed, what `runSteps` throws.
+ * name was not typed, what `chooseSource` and `runSteps` throw.
  */
 export async function rebuild(host: Host, declared: Cluster, request: RebuildRequest, run: RebuildRun = {}): Promise<Rebuilt> {
   const { facts, diagnosis, conclusion, underWay } = await look(host, declared, request, run);
@@ -50,7 +52,9 @@ export async function rebuild(host: Host, declared: Cluster, request: RebuildReq
   };
   const node = nodeOf(cluster, request.node);
   if (request.mac !== undefined && request.mac.toLowerCase() !== node.mac) await take(request.mac.toLowerCase());
-  const record = underWay ? await resumeRecord(host, own, node, underWay) : await beginRecord(host, own, { ...diagnosis, node: nodeOf(cluster, request.node) }, { ...conclusion, ...request });
+  const chosen = underWay === undefined && conclusion.way === 'only' ? await chooseSource(host, own, nodeOf(cluster, request.node), wishOf(request, run)) : undefined;
+  const record = underWay ? await resumeRecord(host, own, node, underWay)
+    : await beginRecord(host, own, { ...diagnosis, node: nodeOf(cluster, request.node) }, { ...conclusion, ...request, ...(chosen ? { recover: chosen.source } : {}) });
   const watch = watchEndpoint(host, own.kubeconfig);
   const began = host.clock.now();
   try {
@@ -60,7 +64,7 @@ export async function rebuild(host: Host, declared: Cluster, request: RebuildReq
         const result = await walk(host, own, record, run);
         const [endpoint, vouch] = [await watch.end(), own.fences.get(record.node) ?? facts.fences.get(record.node)];
         host.emit({ code: 'run.done', node: record.node, data: { ms: host.clock.now() - began, endpoint } });
-        return { cluster, facts: own, record, conclusion, endpoint, result: { ...result, startedAt: began, ms: host.clock.now() - began }, ...(vouch === undefined ? {} : { vouch }), ...(taken === undefined ? {} : { mac: taken }) };
+        return { cluster, facts: own, record, conclusion, endpoint, result: { ...result, startedAt: began, ms: host.clock.now() - began }, ...(vouch === undefined ? {} : { vouch }), ...(taken === undefined ? {} : { mac: taken }), ...(chosen ? { source: chosen.told } : {}) };
       } catch (error) {
         if (!(error instanceof FirstlightError && error.code === 'E_IDENTITY_SPARE')) throw error;
         await take(await askForSpare(host, own, request.node, error));
@@ -75,7 +79,8 @@ export async function rebuild(host: Host, declared: Cluster, request: RebuildReq
 export async function planRebuild(host: Host, declared: Cluster, request: RebuildRequest, run: RebuildRun = {}): Promise<{ readonly diagnosis: Diagnosis; readonly conclusion: Conclusion; readonly steps: readonly StepEnd[] }> {
   const { facts, diagnosis, conclusion, underWay } = await look(host, declared, request, run);
   if (conclusion.refuse && !(request.force && conclusion.refuse.forcible)) return { diagnosis, conclusion, steps: [] };
-  const record = underWay ?? await beginRecord(host, facts, diagnosis, { ...conclusion, ...request }, false);
+  const recover = conclusion.way === 'only' ? await wouldRecover(host, request, run) : undefined;
+  const record = underWay ?? await beginRecord(host, facts, diagnosis, { ...conclusion, ...request, ...(recover ? { recover } : {}) }, false);
   const steps = rebuildSteps(facts, record, run.patience);
   run.begin?.(steps);
   return { diagnosis, conclusion, steps: await planSteps(steps, host) };
@@ -83,11 +88,21 @@ export async function planRebuild(host: Host, declared: Cluster, request: Rebuil
 
 type Looked = { readonly facts: Facts; readonly diagnosis: Diagnosis; readonly conclusion: Conclusion; readonly underWay: RebuildRecord | undefined };
 
-async function look(host: Host, cluster: Cluster, request: RebuildRequest, { diagnosed, backups }: RebuildRun): Promise<Looked> {
+function wishOf({ snapshot }: RebuildRequest, { candidates, known }: RebuildRun): SourceWish {
+  return { candidates: candidates ?? (async () => []), ...(snapshot === undefined ? {} : { snapshot }), ...(known ? { known } : {}) };
+}
+
+/** The source as far as a plan can tell: the file that was named or the newest backup, neither proven yet. */
+async function wouldRecover(host: Host, request: RebuildRequest, run: RebuildRun): Promise<RecoverySource> {
+  const file = request.snapshot ?? (await run.candidates?.(host))?.[0]?.name;
+  return file === undefined ? { from: 'nothing' } : { from: 'snapshot', file, sha256: '' };
+}
+
+async function look(host: Host, cluster: Cluster, request: RebuildRequest, { diagnosed, candidates }: RebuildRun): Promise<Looked> {
   const facts = createFacts(cluster, host.scratch);
   const node = nodeOf(cluster, request.node);
   const underWay = await recordUnderWay(facts, node);
-  const diagnosis = await diagnose(host, facts, node, backups ?? (async () => []));
+  const diagnosis = await diagnose(host, facts, node, async (own) => (await candidates?.(own) ?? []).map(({ name, at }) => ({ file: name, at })));
   const conclusion = conclude(diagnosis);
   diagnosed?.(diagnosis, conclusion);
   return { facts, diagnosis, conclusion, underWay };

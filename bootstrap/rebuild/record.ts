@@ -22,6 +22,14 @@ export async function recordUnderWay(facts: Facts, node: ClusterNode): Promise<R
     `Finish it first: firstlight rebuild ${facts.cluster.name} ${rebuild.node}`, { where: { node: node.name } });
 }
 
+/** Other commands leave a cluster alone while one of its nodes (of these, where told) is being rebuilt: its old board may still be about. Throws `E_REBUILD_UNDER_WAY`. */
+export async function requireNoRebuild({ cluster, lockFile }: Pick<Facts, 'cluster' | 'lockFile'>, nodes: readonly ClusterNode[] = cluster.nodes): Promise<void> {
+  const { rebuild } = await readLock(lockFile);
+  if (rebuild === undefined || !nodes.some((node) => node.name === rebuild.node)) return;
+  throw problem('E_REBUILD_UNDER_WAY', `${rebuild.node} is being rebuilt since ${rebuild.since}, and that is not finished`,
+    `Finish it first: firstlight rebuild ${cluster.name} ${rebuild.node}`, { where: { node: rebuild.node } });
+}
+
 /** What a rebuild is to begin with, beside what was seen. `keepCard`: the unused card that lies in the reader, written for this node before, is taken as it is. */
 export type Beginning = { readonly way: RebuildRecord['way']; readonly lost: readonly string[]; readonly keepCard?: boolean; readonly recover?: RecoverySource };
 

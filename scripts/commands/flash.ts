@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { createFacts } from '../../bootstrap/facts.ts';
 import { flashSteps } from '../../bootstrap/flash.ts';
+import { requireNoRebuild } from '../../bootstrap/rebuild/record.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
 import { withSignal } from '../../lib/host.ts';
 import { clusterAndNames, namedNodes } from '../named-nodes.ts';
@@ -17,7 +18,9 @@ export async function flashCommand(session: Session, _argument: string | undefin
   await provideTools(session, cluster.reader ? ['talosctl', 'sops'] : ['talosctl']);
   const { host, view } = session;
   const journal = session.record(join(cluster.folder, 'runs', new Date(host.clock.now()).toISOString().replace(/[:.]/g, '-')));
-  const steps = flashSteps(createFacts(cluster, host.scratch), nodes);
+  const facts = createFacts(cluster, host.scratch);
+  await requireNoRebuild(facts, nodes);
+  const steps = flashSteps(facts, nodes);
   view.begin(steps);
   try {
     host.emit({ code: 'run.started', message: `flash ${cluster.name} ${nodes.map((node) => node.name).join(' ')}` });

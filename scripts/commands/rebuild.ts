@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Conclusion, Diagnosis } from '../../bootstrap/rebuild/diagnosis.ts';
 import { planRebuild, rebuild, type RebuildRequest, type RebuildRun } from '../../bootstrap/rebuild/rebuild.ts';
 import { problem } from '../../lib/errors.ts';
@@ -56,7 +56,7 @@ async function dryRun(session: Session, cluster: Parameters<typeof planRebuild>[
 }
 
 function requestOf(node: string, options: Record<string, unknown>): RebuildRequest {
-  const { mac } = options;
+  const { mac, snapshot } = options;
   if (typeof mac === 'string' && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw problem('E_USAGE_MAC', `“${mac}” is no MAC address`, 'Write it as on the board’s label, with colons: dc:a6:32:01:02:03.');
-  return { node, force: options['force'] === true, keepCard: options['keepCard'] === true, ...(typeof mac === 'string' ? { mac: mac.toLowerCase() } : {}) };
+  return { node, force: options['force'] === true, keepCard: options['keepCard'] === true, ...(typeof mac === 'string' ? { mac: mac.toLowerCase() } : {}), ...(typeof snapshot === 'string' ? { snapshot: resolve(snapshot) } : {}) };
 }

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, chmod } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
+import { requireNoRebuild } from '../../bootstrap/rebuild/record.ts';
 import { runSteps, type RunResult } from '../../bootstrap/runner.ts';
 import { REAL_PATIENCE, upSteps, type Patience } from '../../bootstrap/up.ts';
 import type { FluxWay } from '../../gitops/flux-state.ts';
@@ -33,6 +34,7 @@ export async function bringUp(session: Session, host: Host, cluster: Cluster, pa
   const time = new Date(host.clock.now()).toISOString().replace(/[:.]/g, '-');
   const journal = session.record(join(cluster.folder, 'runs', time));
   const facts = createFacts(cluster, host.scratch);
+  await requireNoRebuild(facts);
   const steps = upSteps(facts, patience, flux);
   session.view.begin(steps);
   try {

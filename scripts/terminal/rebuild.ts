@@ -4,7 +4,7 @@ import { picture, timeline } from './summary.ts';
 import { duration } from './view.ts';
 
 /** What a rebuild did: the cluster with the rebuilt node marked, when each part was walked, who vouched for the fence, what was lost and what is back. */
-export function rebuildSummary({ cluster, record, result, vouch, endpoint, conclusion, mac }: Rebuilt): string {
+export function rebuildSummary({ cluster, record, result, vouch, endpoint, conclusion, mac, source }: Rebuilt): string {
   const lost = record.lost ?? [];
   const back = result.steps.filter((end) => ['labels', 'storage-proof', 'claims', 'volumes-back'].includes(end.step.id.split(':')[0]!));
   return [
@@ -13,6 +13,7 @@ export function rebuildSummary({ cluster, record, result, vouch, endpoint, concl
     endpoint.looks === 0 ? 'The Kubernetes API was not to be had meanwhile.'
       : endpoint.silent === 0 ? `The Kubernetes API answered all the time (${endpoint.looks} looks, one a second).`
         : `The Kubernetes API did not answer ${endpoint.silent} of ${endpoint.looks} looks, one a second; its longest silence was ${duration(endpoint.longestMs)}.`,
+    ...(source === undefined ? [] : [`etcd came back from ${source}.`]),
     '', lost.length === 0 ? 'Nothing was lost.' : 'What was lost:', ...lost.map((each) => `  - ${each}`),
     ...(conclusion.never.length === 0 ? [] : ['What does not come back:', ...conclusion.never.map((each) => `  - ${each}`)]),
     ...(back.length === 0 ? [] : ['What is back:', ...back.map((end) => `  - ${end.step.title}: ${end.detail}`)]),
@@ -21,9 +22,9 @@ export function rebuildSummary({ cluster, record, result, vouch, endpoint, concl
 }
 
 /** The same as data. */
-export function rebuildData({ cluster, record, result, vouch, endpoint, conclusion, mac }: Rebuilt): object {
+export function rebuildData({ cluster, record, result, vouch, endpoint, conclusion, mac, source }: Rebuilt): object {
   return {
-    code: 'rebuild.done', cluster: cluster.name, node: record.node, way: record.way, since: record.since, ms: result.ms, fence: vouch, endpoint, mac,
+    code: 'rebuild.done', cluster: cluster.name, node: record.node, way: record.way, since: record.since, ms: result.ms, fence: vouch, endpoint, mac, source,
     lost: record.lost ?? [], never: conclusion.never, steps: result.steps.map(stepData),
   };
 }
