@@ -1,4 +1,4 @@
-import type { Client, ClientChannel } from 'ssh2';
+import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
 import { problem, type FirstlightError } from './errors.ts';
 
 /** What a command on the other side answered; `exitCode` is 128 + signal number for a killed one, -1 where the server told none. */
@@ -58,6 +58,40 @@ export function openOn(client: Client, name: string, command: string): Promise<C
         client.off('close', onClose);
         if (error) reject(problem('E_SSH_CLOSED', `${name} did not take a command: ${error.message}`, 'Check that the user may run commands over SSH.', { cause: error }));
         else resolve(channel);
+      });
+    } catch {
+      onClose();
+    }
+  });
+}
+
+/** Opens a shell on a terminal of 500 columns and 1,000 lines over a connection that is open. Throws `E_SSH_CLOSED`. */
+export function shellOn(client: Client, name: string): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(problem('E_SSH_CLOSED', `${name} closed the connection`, 'Look whether the device is on and in the network, then run again.'));
+    client.once('close', onClose);
+    try {
+      client.shell({ term: 'vt100', cols: 500, rows: 1_000 }, (error: Error | undefined, channel: ClientChannel) => {
+        client.off('close', onClose);
+        if (error) reject(problem('E_SSH_CLOSED', `${name} gives no command line: ${error.message}`, 'Check that the user may log in to the device\'s command line over SSH.', { cause: error }));
+        else resolve(channel);
+      });
+    } catch {
+      onClose();
+    }
+  });
+}
+
+/** Opens SFTP over a connection that is open. Throws `E_SSH_CLOSED`, `E_SSH_NO_SFTP`. */
+export function sftpOn(client: Client, name: string): Promise<SFTPWrapper> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(problem('E_SSH_CLOSED', `${name} closed the connection`, 'Look whether the device is on and in the network, then run again.'));
+    client.once('close', onClose);
+    try {
+      client.sftp((error: Error | undefined, sftp: SFTPWrapper) => {
+        client.off('close', onClose);
+        if (error) reject(problem('E_SSH_NO_SFTP', `${name} has no SFTP: ${error.message}`, 'Switch SFTP on at the device, for that user too (DSM: File Services, FTP, SFTP).', { cause: error }));
+        else resolve(sftp);
       });
     } catch {
       onClose();

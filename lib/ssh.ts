@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import ssh2, { type ClientChannel } from 'ssh2';
+import ssh2, { type ClientChannel, type SFTPWrapper } from 'ssh2';
 import { problem, type FirstlightError } from './errors.ts';
-import { openOn, runOn, type SshResult } from './ssh-exec.ts';
+import { openOn, runOn, sftpOn, shellOn, type SshResult } from './ssh-exec.ts';
 
 /** Where to connect and as whom; one of `password`, `privateKey` (OpenSSH or PEM format) and `agent` is needed. */
 export type SshOptions = {
@@ -23,10 +23,16 @@ export type SshOptions = {
 
 /** An SSH connection. */
 export type Ssh = {
+  /** `user@host:port`, for errors. */
+  readonly name: string;
   /** Runs a command (60,000 ms unless told). Throws `E_SSH_TIMEOUT`, `E_SSH_CLOSED`, `E_ABORTED`; any exit code is an answer. */
   exec(command: string, options?: { readonly timeoutMs?: number; readonly stdin?: string | Uint8Array }): Promise<SshResult>;
   /** Starts a command and gives its channel, which is the caller's to end; it closes with the connection. Throws `E_SSH_CLOSED`. */
   open(command: string): Promise<ClientChannel>;
+  /** Opens a shell on a terminal that is wide and high enough for any answer; it ends with the connection. Throws `E_SSH_CLOSED`. */
+  shell(): Promise<ClientChannel>;
+  /** Opens SFTP, which ends with the connection. Throws `E_SSH_CLOSED`, `E_SSH_NO_SFTP` where the server has none. */
+  sftp(): Promise<SFTPWrapper>;
   /** Ends the connection, within a second where the other side is silent; safe to call twice. */
   close(): void;
 };
@@ -88,8 +94,11 @@ export async function connectSsh(options: SshOptions): Promise<Ssh> {
   let open = true;
   client.on('error', () => {}).once('close', () => { open = false; });
   return {
+    name,
     exec: (command, given = {}) => runOn(client, name, command, { signal, timeoutMs: given.timeoutMs ?? 60_000, ...(given.stdin === undefined ? {} : { stdin: given.stdin }) }),
     open: (command) => openOn(client, name, command),
+    shell: () => shellOn(client, name),
+    sftp: () => sftpOn(client, name),
     close: () => {
       if (!open) return;
       open = false;

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, paginateListObjectsV2, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { s3Place, type S3Options } from '../../../../bootstrap/archive/places/s3.ts';
+import { startS3, type S3Server } from '../../../support/s3.ts';
+import { testHost, type TestHost } from '../../../support/host.ts';
+import { archiveFile, FIRST, holdsContract, sha256 } from './contract.ts';
+
+const KEYS = { accessKeyId: 'CANARYACCESSKEY0001', secretAccessKey: 'canary/secret+access-key-9d4e' };
+const folder = mkdtempSync(join(tmpdir(), 'firstlight-s3-'));
+let server: S3Server;
+let admin: S3Client;
+before(async () => {
+  server = await startS3(folder);
+  if ('skip' in server) return;
+  admin = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: KEYS });
+  await admin.send(new CreateBucketCommand({ Bucket: 'homelab' }));
+}, { timeout: 300_000 });
+after(async () => {
+  admin?.destroy();
+  if (!('skip' in server)) await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const skip = (): string | undefined => ('skip' in server ? server.skip : undefined);
+const options = (changes: Partial<S3Options> = {}): S3Options => ({
+  name: 'bucket', bucket: 'homelab', prefix: 'backups/gandalf', region: 'us-east-1', endpoint: 'skip' in server ? '' : server.endpoint, ...KEYS, cluster: 'gandalf', ...changes,
+});
+
+for (const [kind, prefix] of [['S3', 'backups/gandalf'], ['S3 without a prefix', '']] as const) {
+  holdsContract(kind, () => ({
+    open: (host) => s3Place(host, options({ prefix })),
+    async names() {
+      const keys: string[] = [];
+      for await (const { Contents = [] } of paginateListObjectsV2({ client: admin }, { Bucket: 'homelab' })) keys.push(...Contents.map(({ Key = '' }) => Key));
+      return keys.sort();
+    },
+    async strew(name) { await admin.send(new PutObjectCommand({ Bucket: 'homelab', Key: prefix === '' ? name : `${prefix}/${name}`, Body: 'x' })); },
+    secrets: Object.values(KEYS),
+  }), skip);
+}
+
+test('a large archive goes in parts, each with its checksum, and no part is left behind', { timeout: 60_000 }, async (context) => {
+  if (skip()) return context.skip(skip());
+  const host = testHost();
+  const place = s3Place(host, options({ prefix: 'large', partBytes: 5 * 2 ** 20 }));
+  const file = archiveFile(host, 12_345_678);
+  await place.put(FIRST, file);
+  const back = join(host.scratch, 'back');
+  await place.get(FIRST, back);
+  assert.equal(sha256(back), sha256(file));
+  await assert.rejects(place.put(FIRST, file), { code: 'E_PLACE_EXISTS' });
+  const { Uploads = [] } = await admin.send(new ListMultipartUploadsCommand({ Bucket: 'homelab' }));
+  assert.deepEqual(Uploads, []);
+  await place.close();
+  host.remove();
+});
+
+test('more archives than one page holds are all listed', { timeout: 60_000 }, async (context) => {
+  if (skip()) return context.skip(skip());
+  const host = testHost();
+  const names = Array.from({ length: 8 }, (_, index) => `gandalf-2026110${index + 1}T000000Z.firstlight`);
+  for (const name of names) await admin.send(new PutObjectCommand({ Bucket: 'homelab', Key: `many/${name}`, Body: 'x' }));
+  const page = await admin.send(new ListObjectsV2Command({ Bucket: 'homelab', Prefix: 'many/' }));
+  assert.equal(page.IsTruncated, true);
+  const place = s3Place(host, options({ prefix: 'many' }));
+  assert.deepEqual((await place.list()).map(({ name }) => name).sort(), names);
+  await place.close();
+  host.remove();
+});
+
+/** The code of a call's error, whose whole text holds no secret. */
+async function fault(host: TestHost, changes: Partial<S3Options>, work: 'list' | 'put' = 'list'): Promise<string> {
+  const place = s3Place(host, options(changes));
+  const error = await (work === 'list' ? place.list() : place.put(FIRST, archiveFile(host, 10))).then(() => assert.fail('it went well'), (thrown: Error & { code: string; hint: string }) => thrown);
+  await place.close();
+  const text = [error.message, error.hint, error.stack, JSON.stringify(error), String(error.cause), JSON.stringify(host.events)].join('\n');
+  for (const secret of [...Object.values(KEYS), 'AWS4-HMAC', 'Signature=']) assert.ok(!text.includes(secret), text);
+  assert.ok(error.hint.length > 10 && !error.code.startsWith('E_INTERNAL'), error.stack);
+  return error.code;
+}
+
+/** A server that refuses each request the way S3 does. */
+async function refusing(status: number, code: string): Promise<{ readonly endpoint: string; readonly server: Server }> {
+  const http = createServer((request, response) => {
+    request.resume();
+    response.writeHead(status, { 'content-type': 'application/xml' });
+    response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>it is so for ${KEYS.accessKeyId}</Message><AWSAccessKeyId>${KEYS.accessKeyId}</AWSAccessKeyId></Error>`);
+  }).listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return { endpoint: `http://127.0.0.1:${(http.address() as { port: number }).port}`, server: http };
+}
+
+test('what goes wrong at the bucket is told by a code, and never with the keys', { timeout: 60_000 }, async () => {
+  const host = testHost();
+  if (!skip()) assert.deepEqual([await fault(host, { bucket: 'no-such-bucket' }), await fault(host, { bucket: 'no-such-bucket' }, 'put')], ['E_S3_BUCKET', 'E_S3_BUCKET']);
+  const cases = [[403, 'AccessDenied', 'E_S3_REFUSED'], [403, 'InvalidAccessKeyId', 'E_S3_KEYS'], [403, 'SignatureDoesNotMatch', 'E_S3_KEYS'], [403, 'RequestTimeTooSkewed', 'E_S3_CLOCK'],
+    [400, 'AuthorizationHeaderMalformed', 'E_S3_REGION'], [507, 'XMinioStorageFull', 'E_PLACE_FULL'], [418, 'Teapot', 'E_S3']] as const;
+  for (const [status, code, told] of cases) {
+    const { endpoint, server: http } = await refusing(status, code);
+    try {
+      assert.equal(await fault(host, { endpoint }), told);
+    } finally {
+      http.closeAllConnections();
+      http.close();
+    }
+  }
+  const { endpoint, server: gone } = await refusing(200, '');
+  gone.close();
+  await once(gone, 'close');
+  assert.equal(await fault(host, { endpoint }), 'E_S3_UNREACHABLE');
+  assert.equal(await fault(host, { endpoint: 'https://127.0.0.1:1', ca: join(folder, 'nothing.pem') }), 'E_S3_CA');
+  host.remove();
+});
