@@ -17,7 +17,7 @@ export function conclude(diagnosis: Diagnosis): Conclusion {
   const refuse = refusal(diagnosis, way, state);
   return {
     state, way, cause: causeOf(diagnosis, state), answers: signs.told,
-    lost: lostWith(diagnosis, way), todo: toDo(diagnosis, way, state), never: neverBack(diagnosis, way), ...(refuse === undefined ? {} : { refuse }),
+    lost: lostWith(diagnosis, way), todo: toDo(diagnosis, way), never: neverBack(diagnosis, way), ...(refuse === undefined ? {} : { refuse }),
   };
 }
 
@@ -48,7 +48,7 @@ function lifeOf(diagnosis: Diagnosis): { readonly alive: boolean; readonly told:
   if (boards.length === 0 && known(diagnosis.open)) told.push(`port 50000 at ${node.address}, without saying who it is`);
   const kube = known(diagnosis.kubernetes)?.node;
   const heard = kube?.ready === true && (kube.heartbeat === undefined || at - kube.heartbeat < GRACE_MS);
-  if (heard) told.push(`its kubelet${kube.heartbeat === undefined ? '' : `, last heard ${ago(at - kube.heartbeat)}`}`);
+  if (heard) told.push(`its kubelet, as far as Kubernetes knows${kube.heartbeat === undefined ? '' : `: last heard ${ago(at - kube.heartbeat)}, and it takes ${GRACE_MS / 1000} s to notice`}`);
   const etcd = ownLook(diagnosis);
   if (etcd?.asked && etcd.phase === 'running') told.push(`its etcd${etcd.status?.errors ? ` (${etcd.status.errors})` : ''}`);
   const heardBy = witnesses(diagnosis);
@@ -80,6 +80,7 @@ function causeOf(diagnosis: Diagnosis, state: Conclusion['state']): string {
   if (home?.kind === 'configured' && !home.mac) return 'its card runs in another board than cluster.yaml says';
   if (home) return 'board and card live; see its services before it is rebuilt';
   if (boards.length > 0) return 'another machine stands in its place';
+  if (known(diagnosis.open)) return `something answers on port 50000 at ${node.address} and does not say who it is`;
   if (power.known && power.value === 'off') return `port ${node.port} of the switch gives no power: that alone explains its silence`;
   if (power.known) return 'it has power and is silent: the card, the board or its cable; which one can’t be told from here (try another card first: it is cheaper)';
   return `it is silent; whether it has power is not known (${power.why})`;
@@ -89,7 +90,10 @@ function refusal(diagnosis: Diagnosis, way: Conclusion['way'], state: Conclusion
   const { node, rebuild, cluster, kubernetes, etcd, at } = diagnosis;
   const no = (code: string, reason: string, hint: string, forcible = false): Conclusion['refuse'] => ({ code, reason, hint, forcible });
   if (rebuild !== undefined && rebuild.node !== node.name) {
-    return no('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}`, `Finish it first: \`firstlight rebuild ${cluster} ${rebuild.node}\`. Two at a time is how clusters are lost.`);
+    return no('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}`, `Finish it first: \`firstlight rebuild ${cluster} ${rebuild.node}\`. Two at a time is how clusters are lost. Where it can’t go on without ${node.name}, take the entry rebuild out of firstlight.lock.yaml; begin its rebuild anew afterwards.`);
+  }
+  if (!diagnosis.open.known && !diagnosis.boards.known) {
+    return no('E_REBUILD_BLIND', `this computer can’t look for ${node.name}: ${diagnosis.open.why}`, 'Mend its network first: a node that can’t be looked for is not dead.');
   }
   const stranger = known(diagnosis.boards)?.find((board) => board.kind === 'other' && board.address === node.address && board.node !== undefined);
   if (stranger?.kind === 'other') {

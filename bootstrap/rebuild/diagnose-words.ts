@@ -41,9 +41,9 @@ export function neverBack(diagnosis: Diagnosis, way: Conclusion['way']): string[
   const never: string[] = [];
   const kube = known(diagnosis.kubernetes);
   const naked = kube?.pods.filter((pod) => pod.owner === undefined && !pod.bound) ?? [];
-  if (naked.length > 0) never.push(`${count(naked, 'pod')} that nothing makes anew: ${naked.map((pod) => pod.name).join(', ')}`);
+  if (naked.length > 0) never.push(`${count(naked, 'pod')} that nothing makes anew: ${some(naked)}`);
   const scratch = kube?.pods.filter((pod) => pod.scratch) ?? [];
-  if (scratch.length > 0) never.push(`what ${count(scratch, 'pod')} had in emptyDir: ${scratch.map((pod) => pod.name).join(', ')}`);
+  if (scratch.length > 0) never.push(`what ${count(scratch, 'pod')} had in emptyDir: ${some(scratch)}`);
   if (kube && kube.local.length > 0) never.push(`the data of local volumes on its card: ${kube.local.join(', ')}`);
   if (way === 'only' && !stillHolds(diagnosis)) {
     const backup = newest(diagnosis);
@@ -55,10 +55,10 @@ export function neverBack(diagnosis: Diagnosis, way: Conclusion['way']): string[
 }
 
 /** What a rebuild would do now, in its order. Pure. */
-export function toDo(diagnosis: Diagnosis, way: Conclusion['way'], state: Conclusion['state']): string[] {
+export function toDo(diagnosis: Diagnosis, way: Conclusion['way']): string[] {
   const { node, power, rebuild } = diagnosis;
   const kube = known(diagnosis.kubernetes);
-  const drained = kube?.node !== undefined && state !== 'dead';
+  const answers = (known(diagnosis.boards) ?? []).some((board) => board.kind === 'configured');
   const fence = power.known ? `cut the power of port ${node.port} at the switch and read it back` : `you confirm that its old board is off (${power.why})`;
   const member = etcdMemberOf(diagnosis);
   const release = [
@@ -68,7 +68,7 @@ export function toDo(diagnosis: Diagnosis, way: Conclusion['way'], state: Conclu
   const back = Object.keys(kube?.node?.labels ?? {}).length + (kube?.node?.taints.length ?? 0);
   return [
     ...(rebuild?.node === node.name ? [`go on with the rebuild that began at ${rebuild.since}`] : []),
-    ...(way !== 'only' && drained ? ['cordon it, and drain what can be drained'] : []),
+    ...(way !== 'only' && kube?.node ? [answers ? 'cordon it, and drain what can be drained' : 'cordon it'] : []),
     ...(way === 'only' && stillHolds(diagnosis) ? ['take a copy of its etcd while its board still answers'] : []),
     fence,
     ...(diagnosis.nas ? ['wait until the NAS holds no session of it'] : []),
@@ -96,6 +96,12 @@ function etcdMemberOf({ etcd, node, rebuild }: Diagnosis): string | undefined {
 function claimsOf(pods: readonly PodSight[]): string {
   const claims = [...new Set(pods.flatMap((pod) => pod.claims))];
   return claims.length === 0 ? '' : `, with ${claims.length === 1 ? 'the claim' : 'the claims'} ${claims.join(', ')}`;
+}
+
+/** The first few names, and how many more. */
+function some(pods: readonly PodSight[]): string {
+  const names = pods.map((pod) => pod.name);
+  return names.length <= 6 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }
 
 function count(things: readonly unknown[], what: string): string {

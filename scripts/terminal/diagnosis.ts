@@ -18,9 +18,9 @@ export function diagnosisText(diagnosis: Diagnosis, conclusion: Conclusion): str
     ...found.map((each) => `  ${each.mark} ${each.what.padEnd(width)}  ${each.seen}`),
     ...(conclusion.state === 'healthy' ? [] : ['', `Broken: ${conclusion.cause}.`]),
     ...list('Still answers:', conclusion.state === 'half' ? conclusion.answers : []),
-    ...list('Lost with it:', conclusion.lost),
+    ...list(conclusion.state === 'healthy' ? 'A rebuild would lose:' : 'Lost with it:', conclusion.lost),
     ...list(conclusion.refuse ? 'What a rebuild would do:' : 'What will be done:', conclusion.todo, (index) => `${index + 1}.`.padStart(3)),
-    ...list('What does not come back:', conclusion.never),
+    ...list(conclusion.state === 'healthy' ? 'And would not bring back:' : 'What does not come back:', conclusion.never),
     ...(conclusion.refuse ? ['', `Refused (${conclusion.refuse.code}): ${conclusion.refuse.reason}.`, `  ${conclusion.refuse.hint}`] : []),
   ].join('\n');
 }

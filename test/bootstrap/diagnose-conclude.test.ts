@@ -69,6 +69,8 @@ const TABLE: readonly [string, Diagnosis, string, RegExp, string?][] = [
   ['a worker while another is rebuilt', of({ ...dead, rebuild: record('worker-2') }), 'dead worker', /silent/, 'E_REBUILD_OTHER'],
   ['a worker whose rebuild is under way', of({ rebuild: record('worker-1') }), 'healthy worker', /nothing/],
   ['another node at its address', of({ ...dead, boards: is([{ kind: 'other', address: worker.address, told: 'it is worker-2 of this cluster', node: 'worker-2' }]) }), 'half worker', /another machine/, 'E_REBUILD_ADDRESS'],
+  ['a machine that says nothing at its address', of({ ...dead, open: is(true), boards: not('no answer within 25 s') }), 'half worker', /something answers on port 50000/],
+  ['a desk without a network', of({ ...dead, open: not('connecting failed here with ENETUNREACH'), boards: not('connecting failed here with ENETUNREACH') }), 'dead worker', /silent/, 'E_REBUILD_BLIND'],
   ['one dead of three control planes', controlPlane(3, [1]), 'dead member', /silent/],
   ['a control plane of three that is well', controlPlane(3, []), 'healthy member', /nothing/, 'E_REBUILD_HEALTHY'],
   ['a control plane of three that is well, but another is dead', controlPlane(3, [2]), 'healthy member', /nothing/, 'E_REBUILD_QUORUM'],
@@ -102,7 +104,7 @@ test('what is lost, what will be done and what can’t come back are told by wha
   assert.match(half.lost.join('\n'), /^1 pod that ran there and is started elsewhere, with the claim data\nthe attachment of gandalf-data; .*not touched\n.*another iSCSI name than iqn\.2017-11\.dev\.talos:ab$/s);
   assert.match(half.never.join('\n'), /1 pod that nothing makes anew: apps\/alone\n.*emptyDir: apps\/web-1\n.*local volumes on its card: scratch-pv/);
   assert.match(half.todo.join('\n'), /^cordon it, and drain.*\ncut the power of port 3.*\nwait until the NAS.*\nhave Kubernetes let go of its pods and 1 volume, delete its Node\n.*put back what was set by hand: disk=fast/s);
-  assert.match(conclude(of({ ...dead, power: not('no switch') })).todo[0]!, /you confirm that its old board is off \(no switch\)/);
+  assert.match(conclude(of({ ...dead, power: not('no switch') })).todo[1]!, /you confirm that its old board is off \(no switch\)/);
 
   const member = conclude(controlPlane(3, [1]));
   assert.match(member.todo.join('\n'), /cut the power of port 1.*\nremove its etcd member 1{16} on a healthy control plane\n.*\nit joins etcd as a learner/s);
@@ -135,13 +137,14 @@ test('the text for a person', () => {
     '  - the attachment of gandalf-data; the data on the NAS is not touched',
     '  - the identity of its card: the new one has another machine id and another iSCSI name than iqn.2017-11.dev.talos:ab', '',
     'What will be done:',
-    '   1. cut the power of port 3 at the switch and read it back',
-    '   2. wait until the NAS holds no session of it',
-    '   3. have Kubernetes let go of its pods and 1 volume, delete its Node',
-    '   4. write a new card for it, put it into the board, power on; the board proves which card it booted',
-    '   5. apply its config',
-    '   6. wait until it is Ready, and put back what was set by hand: disk=fast',
-    '   7. let its new initiator in at the NAS, prove the LUNs, and see the volumes attached again', '',
+    '   1. cordon it',
+    '   2. cut the power of port 3 at the switch and read it back',
+    '   3. wait until the NAS holds no session of it',
+    '   4. have Kubernetes let go of its pods and 1 volume, delete its Node',
+    '   5. write a new card for it, put it into the board, power on; the board proves which card it booted',
+    '   6. apply its config',
+    '   7. wait until it is Ready, and put back what was set by hand: disk=fast',
+    '   8. let its new initiator in at the NAS, prove the LUNs, and see the volumes attached again', '',
     'What does not come back:',
     '  - what 1 pod had in emptyDir: apps/web-1',
     '  - logs and whatever else lay on its card alone',
