@@ -14,7 +14,7 @@ export type ImagePin = {
 /** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`; `flux` is the version that the cluster was bootstrapped with (`v2.9.5`). */
 export type LockFile = {
   readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string;
-  readonly rebuild?: RebuildRecord;
+  readonly rebuild?: RebuildRecord; readonly backup?: BackupPin;
   /** Nonce of the card that each rebuilt node runs from, by node name: an older card of that node is kept out. */
   readonly cards: Readonly<Record<string, string>>;
   /** When the rebuild began that each of these cards is from (ISO 8601), by node name. */
@@ -23,6 +23,9 @@ export type LockFile = {
 
 /** The one bootstrap of etcd: of which node it was intended, and whether members were seen afterwards. */
 export type EtcdRecord = { readonly node: string; readonly finished?: boolean };
+
+/** The public half of the key that signs this cluster's backups (32 bytes in base64url), as made at the first one. */
+export type BackupPin = { readonly signer: string };
 
 /** SHA-256 of DSM's certificate in hex, as its owner accepted it. */
 export type NasPin = { readonly certificate: string };
@@ -53,6 +56,7 @@ export type RecoverySource = { readonly from: 'snapshot' | 'copy'; readonly file
 export type LockChange = {
   readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord | null; readonly nas?: NasPin; readonly flux?: string;
   readonly rebuild?: RebuildRecord | null; readonly cards?: Readonly<Record<string, string>>; readonly cardsSince?: Readonly<Record<string, string>>;
+  readonly backup?: BackupPin;
 };
 
 const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
@@ -60,7 +64,7 @@ const HEADING = ' What firstlight pinned at first use, refused on change. Commit
 /** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
 export async function readLock(path: string): Promise<LockFile> {
   const document = await load(path);
-  const { schematic, images = {}, etcd, nas, flux, rebuild, cards = {}, cardsSince } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
+  const { schematic, images = {}, etcd, nas, flux, rebuild, cards = {}, cardsSince, backup } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
   if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
   if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
   const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
@@ -71,6 +75,7 @@ export async function readLock(path: string): Promise<LockFile> {
   if (rebuild !== undefined && !isRebuild(rebuild)) throw wrong(path, 'rebuild is not a whole record');
   if (!isTexts(cards)) throw wrong(path, 'cards is not a mapping of nodes to nonces');
   if (cardsSince !== undefined && !isTexts(cardsSince)) throw wrong(path, 'cardsSince is not a mapping of nodes to dates');
+  if (backup !== undefined && !/^[\w-]{43}$/.test(String((backup as BackupPin | null)?.signer))) throw wrong(path, 'backup.signer is not the public half of a signing key');
   return {
     cards,
     ...(cardsSince === undefined ? {} : { cardsSince }),
@@ -79,6 +84,7 @@ export async function readLock(path: string): Promise<LockFile> {
     ...(etcd === undefined ? {} : { etcd: etcd as EtcdRecord }),
     ...(nas === undefined ? {} : { nas: nas as NasPin }),
     ...(flux === undefined ? {} : { flux }),
+    ...(backup === undefined ? {} : { backup: backup as BackupPin }),
   };
 }
 
@@ -113,6 +119,7 @@ async function writeChange(path: string, change: LockChange): Promise<void> {
   }
   if (change.nas) document.setIn(['nas', 'certificate'], change.nas.certificate);
   if (change.flux !== undefined) document.setIn(['flux'], change.flux);
+  if (change.backup) document.setIn(['backup', 'signer'], change.backup.signer);
   const after = String(document);
   if (after !== before) await writeWhole(path, after);
 }

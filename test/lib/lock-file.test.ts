@@ -73,3 +73,11 @@ test('a rebuild under way is kept whole, and goes when it has ended; so does the
   writeFileSync(path, 'rebuild: { node: cp-1, way: sideways, since: x, nonce: y }\n');
   await assert.rejects(readLock(path), { code: 'E_LOCK' });
 });
+
+test('the key that signs backups is pinned, and anything else there is told', async () => {
+  const signer = 'jL2XtbYq7cHX2zvE3lQ0V1oC2dDq4vE9hG0w7n8kR5s';
+  await updateLock(path, { backup: { signer } });
+  assert.deepEqual((await readLock(path)).backup, { signer });
+  writeFileSync(path, 'backup: { signer: me }\n');
+  await assert.rejects(readLock(path), (error: FirstlightError) => error.code === 'E_LOCK' && /backup\.signer/.test(error.message));
+});
