@@ -37,6 +37,8 @@ export type KubeletOptions = {
 export type Kubelet = {
   /** True once the Node is registered and was posted Ready by this kubelet. */
   registered(): boolean;
+  /** The pods that run here. */
+  pods(): readonly Pod[];
   /** Restarts the kubelet alone, as `talosctl service kubelet restart` does: it registers anew, its pods and their volumes live on. */
   restart(): void;
   /** Ends the heartbeats at once and all that the pods run: the Node stays, and goes NotReady when its Lease runs out. */
@@ -120,6 +122,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   const running = run();
   return {
     registered: () => registered,
+    pods: () => session?.pods.living() ?? [],
     restart: () => {
       // Before its first registration there is nothing to do anew.
       if (session) registered = false;

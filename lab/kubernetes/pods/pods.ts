@@ -5,6 +5,8 @@ import type { Pod } from './pod-object.ts';
 
 /** The pods of a node. */
 export type Pods = {
+  /** Those that live here now, also after their objects are gone, as long as they have not ended. */
+  living(): readonly Pod[];
   /** After the node's signal fired: ends what runs for real; resolves when nothing is left. */
   end(how: 'stop' | 'kill'): Promise<void>;
 };
@@ -37,6 +39,7 @@ export function runPods(context: PodContext, nodeName: string): Pods {
     }
   });
   return {
+    living: () => [...handles.values()].map((handle) => handle.object),
     end: async (how) => {
       await Promise.all([...runs].map((each) => each.end(how)));
       await Promise.all([following, ...lives]);

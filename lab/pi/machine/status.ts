@@ -10,10 +10,22 @@ import { status } from '../wire/status.ts';
 import { CLIENT_AUTH, issue } from '../tls.ts';
 import { gzipTar } from '../../tar.ts';
 import { prepareService, runService } from './service-texts.ts';
+import type { Pod } from '../../kubernetes/pods/pod-object.ts';
 import type { Service } from './services.ts';
 
 // What the recorded release answers; a built talosctl and machined name no commit.
 const GO_VERSION = 'go1.26.8';
+
+/** A pod's sandbox and its containers, as Talos gives what its CRI has (`talosctl containers -k`). */
+function podContainers(pods: readonly Pod[], namespace: string): Readonly<Record<string, unknown>>[] {
+  return pods.flatMap((pod, index) => {
+    const sandbox = `${pod.metadata.namespace ?? 'default'}/${pod.metadata.name}`;
+    const hash = (pod.metadata.uid ?? '').replaceAll('-', '').slice(0, 12);
+    const common = { namespace, pid: 1000 + index, pod_id: sandbox, name: sandbox };
+    return [{ ...common, id: sandbox, image: 'registry.k8s.io/pause:3.10', status: 'SANDBOX_READY' },
+      ...pod.spec.containers.map(({ name, image }) => ({ ...common, id: `${sandbox}:${name}:${hash}`, image, status: 'CONTAINER_RUNNING' }))];
+  });
+}
 
 function serviceInfo(service: Service): Readonly<Record<string, unknown>> {
   return {
@@ -97,8 +109,9 @@ export const STATUS_HANDLERS: Handlers = {
   },
   Containers: async function* (node, _call, request) {
     const namespace = String(unpack('ContainersRequest', request)['namespace'] ?? 'system');
-    const ids = namespace === 'system' ? node.services.list().map((one) => one.id).filter((id) => id === 'apid' || id === 'trustd') : [];
-    yield pack('ContainersResponse', { messages: [{ containers: ids.map((id, i) => ({ namespace, id, pid: 169 + i, status: 'RUNNING', pod_id: id, name: id })) }] });
+    const ids = node.services.list().map((one) => one.id).filter((id) => id === 'apid' || id === 'trustd');
+    const containers = namespace === 'system' ? ids.map((id, i) => ({ namespace, id, pid: 169 + i, status: 'RUNNING', pod_id: id, name: id })) : podContainers(node.kubelet?.pods() ?? [], namespace);
+    yield pack('ContainersResponse', { messages: [{ containers }] });
   },
   Restart: async function* (_node, _call, request) {
     throw status('Unknown', `container "${String(unpack('RestartRequest', request)['id'] ?? '')}" not found`);
