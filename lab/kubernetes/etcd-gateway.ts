@@ -52,6 +52,15 @@ export type EtcdGateway = {
   snapshot(): AsyncGenerator<Uint8Array>;
   /** The raw value of one key, or undefined. */
   get(key: string): Promise<Uint8Array | undefined>;
+  /** A lease of so many seconds; what is put under it goes when it runs out. */
+  grant(seconds: number): Promise<string>;
+  /** Lengthens a lease. Throws where it has run out. */
+  keepAlive(lease: string): Promise<void>;
+  revoke(lease: string): Promise<void>;
+  put(key: string, value: string, lease: string): Promise<void>;
+  /** The oldest key that begins so, if there is one. */
+  oldest(prefix: string): Promise<{ readonly key: string; readonly value: string } | undefined>;
+  remove(key: string): Promise<void>;
   close(): void;
 };
 
@@ -62,9 +71,9 @@ export function etcdGateway(access: Access): EtcdGateway {
   const client = createSecureClient(access);
   const call = async (path: string, body: Json): Promise<Json> => {
     const answer = await client.open({ method: 'POST', path: `/v3/${path}`, body });
-    const text = await textOf(answer);
-    if (answer.statusCode !== 200) throw refusal(text, answer.statusCode ?? 0);
-    return JSON.parse(text) as Json;
+    const said = await textOf(answer);
+    if (answer.statusCode !== 200) throw refusal(said, answer.statusCode ?? 0);
+    return JSON.parse(said) as Json;
   };
   async function* snapshot(): AsyncGenerator<Uint8Array> {
     const answer = await client.open({ method: 'POST', path: '/v3/maintenance/snapshot', body: {} });
@@ -90,19 +99,35 @@ export function etcdGateway(access: Access): EtcdGateway {
     defragment: async () => void await call('maintenance/defragment', {}),
     snapshot,
     get: async (key) => {
-      const [found] = list(await call('kv/range', { key: Buffer.from(key).toString('base64') }), 'kvs');
+      const [found] = list(await call('kv/range', { key: base64(key) }), 'kvs');
       return found === undefined ? undefined : Buffer.from(String(found['value'] ?? ''), 'base64');
     },
+    grant: async (seconds) => String((await call('lease/grant', { TTL: String(seconds), ID: '0' }))['ID']),
+    keepAlive: async (lease) => {
+      const { result } = await call('lease/keepalive', { ID: lease });
+      if (Number((result as Json | undefined)?.['TTL'] ?? 0) <= 0) throw new EtcdRefusal(5, 'etcdserver: requested lease not found');
+    },
+    revoke: async (lease) => void await call('lease/revoke', { ID: lease }),
+    put: async (key, value, lease) => void await call('kv/put', { key: base64(key), value: base64(value), lease }),
+    oldest: async (prefix) => {
+      const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+      const [found] = list(await call('kv/range', { key: base64(prefix), range_end: base64(end), limit: '1', sort_order: 'ASCEND', sort_target: 'CREATE' }), 'kvs');
+      return found && { key: text(found['key']), value: text(found['value']) };
+    },
+    remove: async (key) => void await call('kv/deleterange', { key: base64(key) }),
     close: () => client.close(),
   };
 }
 
-function refusal(text: string, status: number): EtcdRefusal {
+const base64 = (plain: string): string => Buffer.from(plain).toString('base64');
+const text = (encoded: unknown): string => Buffer.from(String(encoded ?? ''), 'base64').toString('utf8');
+
+function refusal(body: string, status: number): EtcdRefusal {
   try {
-    const said = JSON.parse(text) as { code?: number; message?: string; error?: string };
-    return new EtcdRefusal(said.code ?? 2, said.message ?? said.error ?? text);
+    const said = JSON.parse(body) as { code?: number; message?: string; error?: string };
+    return new EtcdRefusal(said.code ?? 2, said.message ?? said.error ?? body);
   } catch {
-    return new EtcdRefusal(2, `HTTP ${status}: ${text.slice(0, 200)}`);
+    return new EtcdRefusal(2, `HTTP ${status}: ${body.slice(0, 200)}`);
   }
 }
 

@@ -47,7 +47,7 @@ export async function bootSystem(spec: BoardSpec, cardPath: string, card: BootCa
   const platform = platformNetwork(meta, spec.mac);
   const node: Node = {
     mac: spec.mac, parts: spec.parts, cardPath, card, bootId: newBootId(), bootedAt: Date.now(), folder, stage: 'booting', config: undefined, persisted: state.config,
-    hostname: platform.hostname ?? stableHostname(identity), address: platform.address ?? spec.dhcpAddress, identity, meta, partitioned: card.partitioned,
+    hostname: platform.hostname ?? stableHostname(identity), address: platform.address ?? spec.dhcpAddress, sharedAddress: undefined, identity, meta, partitioned: card.partitioned,
     timeSynced: true, nodeReady: false, services, events, logs: new Map([['machined', log], ['kubelet', join(folder, 'kubelet.log')], ['apid', join(folder, 'apid.log')]]),
     etcd: undefined, kubelet: undefined, apiServerUp: false,
     resources: createResourceStore(() => [...DEFINITION_FACTS, ...machineFacts(node)]),

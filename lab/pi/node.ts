@@ -31,6 +31,8 @@ export type Node = {
   persisted: string | undefined;
   hostname: string;
   address: string;
+  /** The control planes' virtual IP, while this machine has it. */
+  sharedAddress: string | undefined;
   identity: string;
   meta: ReadonlyMap<number, string>;
   partitioned: boolean;

@@ -11,7 +11,8 @@ import { startEtcdService } from './etcd/service.ts';
 import { initiatorName, machineIdOf } from './identity.ts';
 import { prepareService, runService, startExtension, startService } from './machine/service-texts.ts';
 import type { Node } from './node.ts';
-import { CLIENT_AUTH, issue, plainKey, SERVER_AUTH } from './tls.ts';
+import { CLIENT_AUTH, issue, plainKey, SERVER_AUTH, withSans } from './tls.ts';
+import { contendFor, type SharedAddress } from './shared-address.ts';
 import { requestCertificate, serveTrustd } from './trustd.ts';
 import { serveGrpc, type GrpcServer } from './wire/server.ts';
 
@@ -46,7 +47,7 @@ async function persistently(node: Node, what: string, take: () => Promise<GrpcSe
 
 async function certificate(node: Node, config: MachineConfig, signal: AbortSignal): Promise<KeyPair | undefined> {
   if (config.role === 'control plane') {
-    return issue(config.osCa, { commonName: node.hostname, dnsNames: [node.hostname], addresses: [node.address], usages: [SERVER_AUTH], hours: HOURS });
+    return issue(config.osCa, { commonName: node.hostname, ...withSans([node.hostname], [node.address], config.certSans), usages: [SERVER_AUTH], hours: HOURS });
   }
   const host = new URL(config.endpoint).hostname;
   let said = '';
@@ -73,6 +74,7 @@ export function runMachine(node: Node): Running {
   let kubelet: Kubelet | undefined;
   let apiServer: ApiServer | undefined;
   let coming: Promise<void> = Promise.resolve();
+  let shared: SharedAddress | undefined;
 
   const serveApi = async (): Promise<void> => {
     const own = await certificate(node, config, signal);
@@ -89,7 +91,7 @@ export function runMachine(node: Node): Running {
 
   const controlPlane = async (): Promise<void> => {
     const ca = { crt: config.osCa.crt, key: plainKey(config.osCa.key) };
-    const trustd = await persistently(node, 'trustd', () => serveTrustd(node.address, node.hostname, ca, config.token), signal);
+    const trustd = await persistently(node, 'trustd', () => serveTrustd(node.address, node.hostname, ca, config.token, config.certSans), signal);
     if (!trustd) return;
     servers.add(trustd);
     startService(node.services, 'trustd', 170);
@@ -107,6 +109,8 @@ export function runMachine(node: Node): Running {
   const etcdUp = async (etcd: Etcd): Promise<void> => {
     if (signal.aborted) return;
     enterStage(node, 'running');
+    await shared?.end('kill');
+    shared = config.sharedAddress === undefined ? undefined : contendFor(node, config.sharedAddress, etcd);
     await apiServer?.kill();
     node.apiServerUp = false;
     const material = controlPlaneMaterial(config, node.hostname, node.address);
@@ -176,6 +180,7 @@ export function runMachine(node: Node): Running {
       await Promise.all([...servers].map((server) => server.close()));
       await kubelet?.end(how);
       await coming;
+      await shared?.end(how);
       await apiServer?.[how]();
       await node.etcd?.[how]();
       await running;

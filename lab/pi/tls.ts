@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { createHash, createPrivateKey, webcrypto, X509Certificate as NodeCertificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import {
   cryptoProvider, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
   Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension, X509Certificate, X509CertificateGenerator,
@@ -49,6 +50,14 @@ async function signerOf(pem: string): Promise<{ key: Key; algorithm: { name: str
 function subjectOf(spec: CertificateSpec): string {
   const parts = (spec.organisations ?? []).map((o) => `O=${o}`);
   return [...parts, ...(spec.commonName === undefined ? [] : [`CN=${spec.commonName}`])].join(', ');
+}
+
+/** Names and addresses of a server's certificate, of further ones that a config names (`machine.certSANs`). */
+export function withSans(names: readonly string[], addresses: readonly string[], more: readonly string[]): Pick<CertificateSpec, 'dnsNames' | 'addresses'> {
+  return {
+    dnsNames: [...new Set([...names, ...more.filter((one) => isIP(one) === 0)])],
+    addresses: [...new Set([...addresses, ...more.filter((one) => isIP(one) !== 0)])],
+  };
 }
 
 function alternativeNames(spec: CertificateSpec): JsonGeneralName[] {

@@ -1,5 +1,5 @@
 import type { KeyPair } from '../kubernetes/types.ts';
-import { createRequest, issue, SERVER_AUTH, signRequest } from './tls.ts';
+import { createRequest, issue, SERVER_AUTH, signRequest, withSans } from './tls.ts';
 import { connectGrpc } from './wire/client.ts';
 import { pack, unpack } from './wire/messages.ts';
 import { serveGrpc, type GrpcServer } from './wire/server.ts';
@@ -9,9 +9,9 @@ const PORT = 50001;
 const HOURS = 24;
 const METHOD = '/securityapi.SecurityService/Certificate';
 
-/** Serves trustd: signs certificates for workers that show the cluster's token. Rejects with the system's error when the port is taken. */
-export async function serveTrustd(address: string, hostname: string, ca: KeyPair, token: string): Promise<GrpcServer> {
-  const own = await issue(ca, { commonName: hostname, dnsNames: [hostname], addresses: [address], usages: [SERVER_AUTH], hours: HOURS });
+/** Serves trustd: signs certificates for workers that show the cluster's token. `sans` are further names of its own. Rejects with the system's error when the port is taken. */
+export async function serveTrustd(address: string, hostname: string, ca: KeyPair, token: string, sans: readonly string[] = []): Promise<GrpcServer> {
+  const own = await issue(ca, { commonName: hostname, ...withSans([hostname], [address], sans), usages: [SERVER_AUTH], hours: HOURS });
   return serveGrpc(address, PORT, own, async function* (call) {
     if (call.method !== METHOD) throw status('Unimplemented', `unknown method ${call.method}`);
     if (token === '' || call.metadata.get('token')?.[0] !== token) throw status('Unauthenticated', 'invalid token');

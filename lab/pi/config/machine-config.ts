@@ -13,6 +13,8 @@ export type MachineConfig = {
   readonly hostname: string | undefined;
   /** The static address for the board's MAC, without the prefix length. */
   readonly address: string | undefined;
+  /** The virtual IP that the control planes share, where there is one. */
+  readonly sharedAddress: string | undefined;
   readonly osCa: KeyPair;
   readonly token: string;
   readonly certSans: readonly string[];
@@ -63,6 +65,11 @@ function staticAddress(documents: ConfigDocuments, mac: string): string | undefi
   return text({ first: at(list(link, 'addresses')[0], 'address') }, 'first').split('/')[0] || undefined;
 }
 
+function sharedAddress(documents: ConfigDocuments, mac: string): string | undefined {
+  const device = list(documents.main, 'machine', 'network', 'interfaces').find((one) => selects(one, mac));
+  return text(device, 'vip', 'ip') || text(documents.others.find((one) => one['kind'] === 'Layer2VIPConfig'), 'name') || undefined;
+}
+
 /** Reads a machine config for the board with this MAC. Throws `ConfigUnreadable` with Talos' words. */
 export function readMachineConfig(source: string, version: string, mac: string): MachineConfig {
   const documents = parseConfig(source, version);
@@ -72,7 +79,7 @@ export function readMachineConfig(source: string, version: string, mac: string):
   const hostname = text(main, 'machine', 'network', 'hostname') || text(kind('HostnameConfig'), 'hostname');
   return {
     text: source, documents, main, type, role: type === 'controlplane' || type === 'init' ? 'control plane' : 'worker',
-    hostname: hostname || undefined, address: staticAddress(documents, mac),
+    hostname: hostname || undefined, address: staticAddress(documents, mac), sharedAddress: sharedAddress(documents, mac),
     osCa: pair(main, 'machine', 'ca'), token: text(main, 'machine', 'token'), certSans: list(main, 'machine', 'certSANs').map(String),
     endpoint: text(main, 'cluster', 'controlPlane', 'endpoint'), clusterName: text(main, 'cluster', 'clusterName'),
     nodeLabels: Object.fromEntries(Object.entries((at(main, 'machine', 'nodeLabels') ?? {}) as Data).map(([k, v]) => [k, String(v ?? '')])),

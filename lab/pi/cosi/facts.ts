@@ -34,9 +34,11 @@ function addresses(node: Node): Fact[] {
   const set = (id: string, list: readonly string[]): Fact => ({
     namespace: 'network', type: 'NodeAddresses.net.talos.dev', owner: 'network.NodeAddressController', id, spec: { addresses: list, sortAlgorithm: 'v1' },
   });
+  const own = [`${node.address}/24`, ...(node.sharedAddress === undefined ? [] : [`${node.sharedAddress}/32`])];
   return [
     status('end0', 2, `${node.address}/24`, 'inet4', 'global'), status('lo', 1, '127.0.0.1/8', 'inet4', 'host'), status('lo', 1, '::1/128', 'inet6', 'host'),
-    ...names.map((id) => set(id, [`${node.address}/24`])), ...only.map((id) => set(id, [])),
+    ...(node.sharedAddress === undefined ? [] : [status('end0', 2, `${node.sharedAddress}/32`, 'inet4', 'global')]),
+    ...names.map((id) => set(id, own)), ...only.map((id) => set(id, [])),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { ownLink } from '../../link.ts';
 import { decodeStatusMessage, frame, messagesOf } from './frames.ts';
 import { GrpcError, status } from './status.ts';
 
@@ -15,11 +16,13 @@ export type GrpcClient = {
 
 /** Connects to `address:port` at the first call. */
 export function connectGrpc(address: string, port: number, tls: ClientTls): GrpcClient {
+  const link = ownLink();
   let session: Promise<ClientHttp2Session> | undefined;
   let failure: Error | undefined;
   const open = (): Promise<ClientHttp2Session> => {
     if (session) return session;
     failure = undefined;
+    if (link?.isCut) return Promise.reject(Object.assign(new Error('no route to host'), { code: 'EHOSTUNREACH' }));
     const opening = secureSocket(address, port, tls).then((socket) => {
       const made = connect(`https://${address}:${port}`, { createConnection: () => socket });
       made.on('error', (error: Error) => { failure = error; });
