@@ -1,3 +1,4 @@
+import { lossesStep } from '../recovery/lost.ts';
 import type { Step } from '../step.ts';
 import { fenceStep } from '../steps/fence.ts';
 import { vaultStep } from '../steps/vault.ts';
@@ -28,6 +29,7 @@ export function onlySteps(rebuild: Rebuild, recovery: Recovery): Step[] {
   const settled = last();
   if (gitops) then(...(vault ? [vaultStep(facts, vault)] : []), ...memorySteps(facts), ...gitopsSteps(facts, settled, 'bootstrap'));
   if (nas) then(volumesBackStep(rebuild, last()));
+  then(lossesStep(facts, node, last()));
   then(notForTheOld(rebuild, endStep(rebuild, last())));
   return steps;
 }

@@ -10,6 +10,9 @@ import type { Step } from '../step.ts';
 /** On namespace flux-system: which recovery Flux was let go on after. A run that goes on then does not suspend it again. */
 const RESUMED_ANNOTATION = 'firstlight.dev/resumed-after';
 
+/** The controllers, by the label `app` of their pods (fluxcd/flux2:manifests/bases). */
+const CONTROLLERS = ['source-controller', 'kustomize-controller', 'helm-controller', 'notification-controller', 'image-reflector-controller', 'image-automation-controller'];
+
 /**
  * Flux changes nothing until the state that came back was compared with git: whatever of it acts is suspended, as the first act after the
  * API server answers. `id` tells one recovery from another. Nothing to do where the cluster has no Flux (yet).
@@ -43,10 +46,19 @@ export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[
     async act(host) {
       const { ours } = await observeSuspension(host, facts.kubeconfig);
       if (ours.length > 0) host.emit({ code: 'recovery.git', message: await standing(host) });
+      await restartControllers(host, facts);
       await kubectl(host, facts.kubeconfig, ['annotate', 'namespace', FLUX_NAMESPACE, '--overwrite', `${RESUMED_ANNOTATION}=${id}`]);
       await resumeOurs(host, facts.kubeconfig);
     },
   };
+}
+
+/**
+ * Flux's controllers begin anew: what they watched is gone, and they would try the API server again only after as long as a minute, with
+ * what they remember of the old one (Kubernetes, "Restoring an etcd cluster", recommends it for whatever watches). Their Deployments make the pods again.
+ */
+async function restartControllers(host: Host, facts: Facts): Promise<void> {
+  await kubectl(host, facts.kubeconfig, ['delete', 'pods', '-n', FLUX_NAMESPACE, '-l', `app in (${CONTROLLERS.join(',')})`, '--ignore-not-found', '--wait=false']);
 }
 
 async function resumedAfter(host: Host, facts: Facts): Promise<string | undefined> {

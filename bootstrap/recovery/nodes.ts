@@ -1,3 +1,4 @@
+import { waitFor } from '../../lib/conditions.ts';
 import { getObjects } from '../../gitops/kubectl.ts';
 import { observeStale, removeStale } from '../../gitops/stale.ts';
 import type { Host } from '../../lib/host.ts';
@@ -6,21 +7,53 @@ import { restartKubelet } from '../../talos/talosctl-recover.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
-/** A node's kubelet makes its Node object when it starts, and only then: where etcd came back without it, it is started anew. Nothing is done to a node that has one. */
-export function rejoinStep(facts: Facts, node: ClusterNode, needs: readonly string[]): Step {
+/** A kubelet renews its Lease every 10 s; one that has not within this time, in milliseconds, does not find the way back by itself. */
+const BEAT_MS = 60_000;
+
+/** How a node stands to an API server that came back: it has no Node object, its kubelet was last heard before, or it was heard since. */
+type Standing = 'unknown' | 'silent' | 'heard';
+
+/**
+ * The node's kubelet has spoken to the API server since `since` (milliseconds since 1970): what an old state says of its readiness is of
+ * that time. Nothing is done to a kubelet that comes back by itself; one whose Node is not there makes it only when it starts, so that
+ * it is started anew, and so is one that stays silent. Its pods run on meanwhile, and the machine is not restarted.
+ */
+export function rejoinStep(facts: Facts, node: ClusterNode, since: number, needs: readonly string[], deadlineMs: number): Step {
+  const look = (host: Host): Promise<Standing> => standingOf(host, facts, node.name, since);
   let restarted = false;
+  const restart = async (host: Host, why: string): Promise<void> => {
+    await restartKubelet(host, await facts.access(host, node));
+    restarted = true;
+    host.emit({ code: 'recovery.kubelet', message: `the kubelet of ${node.name} was started anew: ${why}` });
+  };
   return {
-    id: `rejoin:${node.name}`, part: 'Recovery', title: `${node.name} is known to Kubernetes`, node: node.name, needs,
+    id: `rejoin:${node.name}`, part: 'Recovery', title: `${node.name} has found the API server again`, node: node.name, needs,
     async observe(host) {
-      const known = (await getObjects(host, facts.kubeconfig, [`node/${node.name}`])).length > 0;
-      if (known) return { state: 'done', detail: restarted ? 'its kubelet was started anew' : 'it is' };
-      return restarted ? { state: 'done', detail: 'its kubelet was started anew' } : { state: 'needed', why: 'Kubernetes has no such Node any more' };
+      const standing = await look(host);
+      if (standing === 'heard') return { state: 'done', detail: restarted ? 'after its kubelet was started anew' : 'by itself' };
+      return { state: 'needed', why: standing === 'unknown' ? 'Kubernetes has no such Node' : 'not heard since' };
     },
     async act(host) {
-      await restartKubelet(host, await facts.access(host, node));
-      restarted = true;
+      if (await look(host) === 'unknown') await restart(host, 'Kubernetes had no such Node');
+      const begun = host.clock.now();
+      await waitFor({
+        name: `the kubelet of ${node.name} speaks to the API server`, deadlineMs, everyMs: 1_000,
+        hint: `Look at \`talosctl -n ${node.address} service kubelet\` and \`logs kubelet\`: it needs the endpoint and the CAs of before.`,
+        look: async () => {
+          const standing = await look(host);
+          if (standing === 'heard') return { met: true, value: true };
+          if (!restarted && host.clock.now() - begun > BEAT_MS) await restart(host, 'it was silent for a minute');
+          return { met: false, seen: standing === 'unknown' ? 'no Node yet' : 'not heard since' };
+        },
+      }, host);
     },
   };
+}
+
+async function standingOf(host: Host, facts: Facts, name: string, since: number): Promise<Standing> {
+  if ((await getObjects(host, facts.kubeconfig, [`node/${name}`])).length === 0) return 'unknown';
+  const [lease] = await getObjects(host, facts.kubeconfig, ['-n', 'kube-node-lease', `lease/${name}`]);
+  return Date.parse(String(lease?.spec?.['renewTime'] ?? '')) > since ? 'heard' : 'silent';
 }
 
 /** What the old state brought back of machines that are no more is gone: their Nodes, VolumeAttachments, Pods, Leases. Each deletion is told. */

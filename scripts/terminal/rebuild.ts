@@ -1,3 +1,4 @@
+import { lossesTold } from '../../bootstrap/recovery/lost.ts';
 import type { Rebuilt } from '../../bootstrap/rebuild/rebuild.ts';
 import type { StepEnd } from '../../bootstrap/runner.ts';
 import { picture, timeline } from './summary.ts';
@@ -5,7 +6,7 @@ import { duration } from './view.ts';
 
 /** What a rebuild did: the cluster with the rebuilt node marked, when each part was walked, who vouched for the fence, what was lost and what is back. */
 export function rebuildSummary({ cluster, record, result, vouch, endpoint, conclusion, mac, source }: Rebuilt): string {
-  const lost = record.lost ?? [];
+  const lost = lostOf(record, result);
   const back = result.steps.filter((end) => ['labels', 'storage-proof', 'claims', 'volumes-back'].includes(end.step.id.split(':')[0]!));
   return [
     '', picture(cluster, { [record.node]: 'rebuilt' }), '', ...timeline(result),
@@ -25,8 +26,13 @@ export function rebuildSummary({ cluster, record, result, vouch, endpoint, concl
 export function rebuildData({ cluster, record, result, vouch, endpoint, conclusion, mac, source }: Rebuilt): object {
   return {
     code: 'rebuild.done', cluster: cluster.name, node: record.node, way: record.way, since: record.since, ms: result.ms, fence: vouch, endpoint, mac, source,
-    lost: record.lost ?? [], never: conclusion.never, steps: result.steps.map(stepData),
+    lost: lostOf(record, result), never: conclusion.never, steps: result.steps.map(stepData),
   };
+}
+
+/** What was known to be lost at the start, and what was seen not to have come back at the end. */
+function lostOf(record: Rebuilt['record'], result: Rebuilt['result']): readonly string[] {
+  return [...record.lost ?? [], ...result.steps.filter((end) => end.step.id === 'losses').flatMap((end) => lossesTold(end.detail))];
 }
 
 /** What a rebuild would do, one line per step. */

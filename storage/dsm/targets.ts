@@ -43,6 +43,11 @@ export async function allowSessions(dsm: Dsm, targetId: number): Promise<void> {
   await dsm.call(API, 'set', { target_id: String(targetId), max_sessions: 0 }, z.unknown());
 }
 
+/** Lets one session open on a target; those that are open stay, and a further initiator is refused by the NAS itself. Throws `E_DSM_…`. */
+export async function allowOneSession(dsm: Dsm, targetId: number): Promise<void> {
+  await dsm.call(API, 'set', { target_id: String(targetId), max_sessions: 1 }, z.unknown());
+}
+
 /** Switches a target on. Throws `E_DSM_…`. */
 export async function enableTarget(dsm: Dsm, targetId: number): Promise<void> {
   await dsm.call(API, 'enable', { target_id: String(targetId) }, z.unknown());
