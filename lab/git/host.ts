@@ -1,8 +1,12 @@
+import { execFile, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { ChildProcess } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import ssh2, { type AuthContext, type Connection, type ParsedKey, type Session } from 'ssh2';
 import { fingerprint } from '../../lib/ssh.ts';
-import { openSshDoor } from '../ssh-door.ts';
+import { newSshKey } from '../../lib/ssh-key.ts';
+import { openSshDoor, type SshDoor } from '../ssh-door.ts';
 import { readGitCommand } from './command.ts';
 import { gitEnvironment, movedReferences, references, serveChannel, writeProtection, type Push } from './service.ts';
 
@@ -35,6 +39,10 @@ export type LabGitHost = {
   readonly port: number;
   /** Every reference moved by a push since the start, oldest first. */
   readonly pushes: readonly Push[];
+  /** The machine is lost with all its repositories; another stands at its address, empty, with a host key of its own. */
+  lose(): Promise<void>;
+  /** Makes an empty bare repository (`homelab.git`, or a path with folders), as its owner does on a new host. */
+  create(repository: string, branch: string): Promise<void>;
   /** Takes effect before it resolves; undefined heals and drops the connections that hung. */
   fail(mode: GitHostFault | undefined): Promise<void>;
   /** Ends every connection and every git process. */
@@ -43,9 +51,9 @@ export type LabGitHost = {
 
 /** Starts the git host: an SSH server before the real git. Rejects where the address cannot be bound or a key cannot be read. */
 export async function startGitHost(options: GitHostOptions): Promise<LabGitHost> {
-  const hostKey = readKey(options.hostKey);
+  let hostKey = readKey(options.hostKey);
   const allowed = options.authorizedKeys.map(readKey);
-  const protection = await writeProtection(options.repositories);
+  let protection = await writeProtection(options.repositories);
   const env = gitEnvironment(options.repositories);
   const pushes: Push[] = [];
   const children = new Set<ChildProcess>();
@@ -85,27 +93,42 @@ export async function startGitHost(options: GitHostOptions): Promise<LabGitHost>
       children.add(child);
     });
   };
-  const door = await openSshDoor({ address: options.address, port: options.port, hostKey: options.hostKey, ident: 'OpenSSH_9.2' }, serve);
+  const openDoor = (port: number, key: string): Promise<SshDoor> => openSshDoor({ address: options.address, port, hostKey: key, ident: 'OpenSSH_9.2' }, serve);
+  let door = await openDoor(options.port, options.hostKey);
   const shut = async (): Promise<void> => {
     const closed = door.shut();
     for (const child of children) child.kill('SIGKILL');
     await closed;
   };
+  const end = async (): Promise<void> => {
+    const ending = [...children].map((child) => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined));
+    await shut();
+    await Promise.all(ending);
+  };
   return {
-    hostKey: publicLine(hostKey),
-    fingerprint: fingerprint(hostKey.getPublicSSH()),
+    get hostKey() { return publicLine(hostKey); },
+    get fingerprint() { return fingerprint(hostKey.getPublicSSH()); },
     port: door.port,
     pushes,
+    async lose() {
+      await end();
+      await rm(options.repositories, { recursive: true, force: true });
+      protection = await writeProtection(options.repositories);
+      const made = newSshKey().private;
+      hostKey = readKey(made);
+      door = await openDoor(door.port, made);
+    },
+    async create(repository, branch) {
+      const path = join(options.repositories, repository);
+      await mkdir(path, { recursive: true });
+      await promisify(execFile)('git', ['init', '--quiet', '--bare', `--initial-branch=${branch}`, '.'], { cwd: path, env });
+    },
     fail: async (mode) => {
       fault = mode;
       door.hang(mode === 'hang');
       await (mode === 'refuse' ? shut() : door.open());
     },
-    close: async () => {
-      const ending = [...children].map((child) => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined));
-      await shut();
-      await Promise.all(ending);
-    },
+    close: end,
   };
 }
 

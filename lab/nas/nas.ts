@@ -45,6 +45,12 @@ export async function startNas(options: NasOptions): Promise<LabNas> {
     maskTarget(iqn, initiators) {
       for (const target of state.targets.values()) if (target.iqn === iqn) target.allowed = initiators;
     },
+    async forgetConfiguration() {
+      for (const session of [...state.sessions]) session.drop();
+      state.targets.clear();
+      state.hosts.length = 0;
+      await remember(state, certificate);
+    },
     openLogins: () => state.logins.size,
     async fail(fault) {
       state.fault = fault;

@@ -55,6 +55,8 @@ export type LabNas = {
   hosts(): readonly { readonly name: string; readonly initiators: readonly string[] }[];
   /** The same for DSM 6: only these initiators may log in to the target of this IQN. */
   maskTarget(iqn: string, initiators: readonly string[]): void;
+  /** Its settings are lost: targets, mappings, hosts, and every session. The LUNs and their data stay. */
+  forgetConfiguration(): Promise<void>;
   /** DSM logins that were not logged out again. */
   openLogins(): number;
   /** Makes the NAS fail, or well again (undefined); resolves when it does. */

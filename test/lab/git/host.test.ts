@@ -111,6 +111,19 @@ test('it can refuse connections and be silent, and heals', async () => {
   await git(['ls-remote', url()], folder);
 });
 
+test('a host that is lost comes back empty, with another key; a repository made on it takes a clone in', async () => {
+  const clone = join(folder, 'clone');
+  await git(['clone', '-q', url(), clone], folder);
+  const before = host.hostKey;
+  await host.lose();
+  assert.notEqual(host.hostKey, before);
+  await assert.rejects(git(['ls-remote', url()], folder, environment('owner', before)), /HOST IDENTIFICATION HAS CHANGED|Host key verification failed/);
+  await assert.rejects(git(['ls-remote', url()], folder, environment()), /not.*found|does not appear|repository/i);
+  await host.create('homelab.git', 'main');
+  await git(['push', '-q', url(), 'HEAD:main'], clone);
+  assert.match((await git(['ls-remote', url()], folder)).stdout, /refs\/heads\/main/);
+});
+
 test('closing it ends a git process that waits for its client', async () => {
   const other = await startGitHost({ address: ADDRESS, port: 0, user: 'git', repositories: root, authorizedKeys: [keys.owner.public], hostKey: keys.host.private });
   const client = new ssh2.Client();

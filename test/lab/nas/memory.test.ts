@@ -32,6 +32,14 @@ test('a NAS that is started again holds the same LUNs, data, CHAP, hosts and cer
     assert.deepEqual(await findingsOf(second.host, second.nas, credentials), []);
     assert.deepEqual(await writesOf(second, () => ensureStorage(second.host, second.nas, credentials, claimant)), []);
     assert.deepEqual(await withSession(second.host, disk, (session) => readBlocks(session, 1, 64, 1)), Buffer.alloc(512, 'canary'));
+
+    // Its configuration is lost: the LUN and its data are not, and what is declared is made anew around it.
+    await second.lab.forgetConfiguration();
+    assert.deepEqual([second.lab.luns().map((lun) => lun.mapped), second.lab.hosts()], [[false], []]);
+    await assert.rejects(withSession(second.host, disk, async () => {}));
+    await ensureStorage(second.host, second.nas, credentials, claimant);
+    assert.deepEqual(second.lab.luns().map((lun) => [lun.uuid, lun.mapped]), [[uuid, true]]);
+    assert.deepEqual(await withSession(second.host, disk, (session) => readBlocks(session, 1, 64, 1)), Buffer.alloc(512, 'canary'));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

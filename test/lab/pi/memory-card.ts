@@ -39,6 +39,6 @@ export function partsWithoutKubernetes(folder: string): BoardParts {
   return {
     card: memoryCards(folder), discovery: createDiscovery(), addresses: createAddresses(),
     startEtcd: () => Promise.reject(new Error('no etcd here')), startApiServer: () => Promise.reject(new Error('no kube-apiserver here')),
-    startKubelet: () => ({ registered: () => false, restart: () => {}, end: async () => {} }),
+    startKubelet: () => ({ registered: () => false, pods: () => [], restart: () => {}, end: async () => {} }),
   };
 }
