@@ -1,5 +1,9 @@
-type Answer = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
-type Set = (port: number, state: 'on' | 'off') => Promise<void>;
+/** What a command answered. */
+export type Answer = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
+
+/** The ports of a switch by number, and how one is switched. */
+export type Ports = ReadonlyMap<number, 'on' | 'off'>;
+export type SetPort = (port: number, state: 'on' | 'off') => Promise<void>;
 
 const USAGE = 'Usage: swctrl poe {show|set {auto|off}|restart} [id <port list>]\n';
 
@@ -7,7 +11,7 @@ const USAGE = 'Usage: swctrl poe {show|set {auto|off}|restart} [id <port list>]\
  * Answers one command line as a UniFi switch's shell does. As on the real one, `swctrl poe set off 6` (without `id`) is taken
  * for all ports, and an unknown program ends with 127.
  */
-export async function answerCommand(line: string, ports: ReadonlyMap<number, 'on' | 'off'>, set: Set): Promise<Answer> {
+export async function answerCommand(line: string, ports: Ports, set: SetPort): Promise<Answer> {
   const [program = '', area, verb, ...rest] = line.trim().split(/\s+/);
   if (program !== 'swctrl') return { exitCode: 127, stdout: '', stderr: `-sh: ${program}: not found\n` };
   if (area !== 'poe') return { exitCode: 1, stdout: USAGE, stderr: '' };

@@ -3,7 +3,8 @@ import ssh2, { type Connection, type ParsedKey } from 'ssh2';
 import { newSshKey } from '../lib/ssh-key.ts';
 import { fingerprint } from '../lib/ssh.ts';
 import { openSshDoor } from './ssh-door.ts';
-import { answerCommand } from './switch-commands.ts';
+import { dialectOf, type Spoken } from './switch-dialects.ts';
+import { serveTerminal } from './switch-terminal.ts';
 
 /** How the switch misbehaves: closed port, or silence on every new connection and command. */
 export type SwitchFault = 'refuse' | 'hang';
@@ -17,6 +18,8 @@ export type SwitchOptions = {
   readonly hostKey: string;
   /** How many ports it has; numbered from 1. */
   readonly ports: number;
+  /** Which switch it is, as the inventory says it; a UniFi one unless told. */
+  readonly speaks?: Spoken;
   /** What they are at the start; off unless told. */
   readonly initially?: 'on' | 'off';
   onPower(port: number, state: 'on' | 'off'): void | Promise<void>;
@@ -39,11 +42,15 @@ export function createHostKey(): string {
   return newSshKey().private;
 }
 
-/** Starts an SSH server that answers as a UniFi switch does to `swctrl poe`. Rejects where the address cannot be bound. */
+/**
+ * Starts an SSH server that answers as such a switch does, one command at a time or at a prompt. Rejects where the address cannot be bound;
+ * throws `E_LAB_SWITCH` where what the owner's own switch answers is not known.
+ */
 export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
   const ports = new Map(Array.from({ length: options.ports }, (_, i) => [i + 1, options.initially ?? 'off'] as const)) as Map<number, 'on' | 'off'>;
   const held = new Set<() => void>();
   let fault: SwitchFault | undefined;
+  const dialect = dialectOf(options.speaks ?? { driver: 'unifi' });
 
   const set = async (port: number, state: 'on' | 'off'): Promise<void> => {
     if (ports.get(port) === state) return;
@@ -61,10 +68,13 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
       request.reject(['password']);
     });
     connection.on('session', (accept) => {
-      accept().on('exec', (acceptExec, _reject, info) => {
+      const session = accept();
+      session.on('pty', (acceptPty) => acceptPty?.());
+      session.on('exec', (acceptExec, reject, info) => {
+        if (!('answer' in dialect)) return reject();
         const channel = acceptExec();
         const answer = async (): Promise<void> => {
-          const result = await answerCommand(info.command, ports, set).catch((error: unknown) => ({ exitCode: 1, stdout: '', stderr: `${String(error)}\n` }));
+          const result = await dialect.answer(info.command, ports, set).catch((error: unknown) => ({ exitCode: 1, stdout: '', stderr: `${String(error)}\n` }));
           if (result.stdout !== '') channel.write(result.stdout);
           if (result.stderr !== '') channel.stderr.write(result.stderr);
           channel.exit(result.exitCode);
@@ -72,6 +82,10 @@ export async function startSwitch(options: SwitchOptions): Promise<LabSwitch> {
         };
         if (fault === 'hang') held.add(() => channel.close());
         else void answer();
+      });
+      session.on('shell', (acceptShell, reject) => {
+        if (!('terminal' in dialect)) return reject();
+        serveTerminal(acceptShell(), dialect.terminal(ports, set, options.password), () => fault === 'hang');
       });
     });
   };

@@ -61,13 +61,34 @@ export type Schematic = {
   readonly kernelArgs: readonly string[];
 };
 
-/** The PoE switch, spoken to over SSH. `hostKey` is OpenSSH's `SHA256:…` fingerprint. */
+/**
+ * The PoE switch, spoken to over SSH. `hostKey` is OpenSSH's `SHA256:…` fingerprint; `portName` what the switch calls its port `{port}`,
+ * where it is not what the driver takes for granted; `commands` those of the driver `custom`.
+ */
 export type PowerSwitch = {
   readonly address: string;
   readonly sshPort: number;
   readonly user: string;
   readonly hostKey: string;
   readonly driver: string;
+  readonly portName?: string;
+  readonly commands?: PowerCommands;
+};
+
+/**
+ * How a switch without a driver is spoken to, as `PowerDriver` has it. With `prompt` the lines are typed at that prompt, else each is a
+ * command of its own. `samples` are what `show` printed for one port while it was on and while it was off.
+ */
+export type PowerCommands = {
+  readonly on: string;
+  readonly off: string;
+  readonly show: string;
+  readonly isOn: string;
+  readonly isOff: string;
+  readonly status?: string;
+  readonly prompt?: string;
+  readonly refused?: string;
+  readonly samples?: { readonly port: number; readonly on: string; readonly off: string };
 };
 
 /** The machine whose card readers the cards are written in, where it is not this one. `hostKey` is OpenSSH's `SHA256:…` fingerprint. */

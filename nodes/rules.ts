@@ -5,6 +5,7 @@ import { gitHostAgrees } from './rules-git.ts';
 import { claimsNeedGitops } from './rules-claims.ts';
 import { memoryPossible } from './rules-memory.ts';
 import { labelsGood, portsNeedSwitch, quorum, readerIsNoNode, staticNeedsStamp } from './rules-nodes.ts';
+import { commandsFitDriver, commandsNamePort, portNameUsed, samplesRead } from './rules-switch.ts';
 import { manifestsAgree, vaultNeedsGitops, vaultSecretsUnique } from './rules-vault.ts';
 import { cardSerialsUnique, claimsUnique, lunsUnique, macsUnique, nodeNamesUnique, portsUnique, recipientsUnique } from './rules-unique.ts';
 
@@ -81,6 +82,6 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 /** Every rule, in the order in which a reader meets the values. Form has been judged before (schema.ts). */
 export const RULES: readonly Rule[] = [
   versionsFit, isolationKnown, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
-  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
+  nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, commandsFitDriver, commandsNamePort, portNameUsed, samplesRead, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
   certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, claimsNeedGitops, gitHostAgrees, vaultNeedsGitops, vaultSecretsUnique, manifestsAgree, recipientsUnique, recipientsEnough,
 ];

@@ -4,7 +4,8 @@ import { ageRecipient, cardDevice } from './formats-secret.ts';
 import * as format from './formats.ts';
 import { gitops, vault } from './schema-gitops.ts';
 import { nas } from './schema-nas.ts';
-import { address, filled, port, text } from './schema-parts.ts';
+import { address, filled, text } from './schema-parts.ts';
+import { powerSwitch } from './schema-switch.ts';
 
 // The schema only judges form; it changes nothing. Defaults and conversions are in to-cluster.ts, connections between values in rules.ts.
 
@@ -46,14 +47,6 @@ const node = z.strictObject({
   port: z.int().min(1).max(128).meta({ description: 'The PoE switch\'s port that feeds the board.' }).optional(),
   labels: z.record(z.string(), z.string()).meta({ description: 'Kubernetes labels of the node.' }).optional(),
   memory: text('What the node\'s pods may take of its memory together; 7GiB on a worker and 6GiB on a control plane unless told.', format.binarySize, ['6GiB']).optional(),
-});
-
-const powerSwitch = z.strictObject({
-  address: address('The PoE switch.'),
-  sshPort: port('Its SSH port; 22 unless told.').optional(),
-  user: text('Its SSH user; the password is in credentials.sops.yaml.', filled),
-  hostKey: text('Fingerprint of its host key.', format.hostKeyFingerprint),
-  driver: text('Its kind.', format.driverName, ['unifi', 'openwrt', 'routeros']),
 });
 
 const cardReader = z.strictObject({

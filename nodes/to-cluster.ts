@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Cluster, ClusterNode, Gitops, Nas, Schematic, Vault } from './cluster.ts';
+import type { Cluster, ClusterNode, Gitops, Nas, PowerCommands, PowerSwitch, Schematic, Vault } from './cluster.ts';
 import { plainMac, sizeInBytes } from './formats.ts';
 import { readerParts } from './formats-reader.ts';
 import type { ClusterFile } from './schema.ts';
@@ -32,7 +32,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
       maintenance: file.network.maintenance ?? 'dhcp',
     },
     nodes: file.nodes.map(clusterNode),
-    ...(file.switch === undefined ? {} : { power: { ...file.switch, sshPort: file.switch.sshPort ?? 22 } }),
+    ...(file.switch === undefined ? {} : { power: power(file.switch) }),
     ...(file.reader === undefined ? {} : { reader: { ...readerParts(file.reader.url), hostKey: file.reader.hostKey } }),
     ...(file.nas === undefined ? {} : { nas: nas(file.nas, folder) }),
     ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
@@ -68,6 +68,13 @@ function clusterNode(node: ClusterFile['nodes'][number]): ClusterNode {
     ...(node.port === undefined ? {} : { port: node.port }),
     labels: node.labels ?? {},
     ...(node.memory === undefined ? {} : { memory: sizeInBytes(node.memory) }),
+  };
+}
+
+function power({ portName, commands, ...given }: NonNullable<ClusterFile['switch']>): PowerSwitch {
+  return {
+    ...given, sshPort: given.sshPort ?? 22,
+    ...(portName === undefined ? {} : { portName }), ...(commands === undefined ? {} : { commands: commands as PowerCommands }),
   };
 }
 

@@ -14,12 +14,12 @@ const QUIET_MS = 20_000;
 const RESTART_MS = 20_000;
 const NOTICED_MS = 3 * 60_000;
 
-/** What the switch says of the node's port; `unknown` with the reason where there is no port or the switch can't be asked. */
+/** What the switch says of the node's port; `unknown` with the reason where there is no port or the switch can't say. */
 type Port = { readonly kind: 'off'; readonly port: number } | { readonly kind: 'on'; readonly port: number } | { readonly kind: 'unknown'; readonly why: string };
 
 /**
  * The board that ran this node is off before anything of its is taken (tenet 3): its PoE port gives no power, read back; or, where there
- * is no port or the switch can't be asked, a person says so by typing the node's name, once a run. A second witness always: nothing
+ * is no port or the switch can't say, a person says so by typing the node's name, once a run. A second witness always: nothing
  * answers at the node's address. Done too where the card of `facts.nonces` runs: then nothing of the old board does. What vouches is kept
  * in `facts.fences`. Throws `E_FENCE_ALIVE`, `E_FENCE_NOT_CONFIRMED`, `E_POWER_…`, `E_DEADLINE` where the port never goes off.
  */
@@ -104,8 +104,8 @@ async function portOf(facts: Facts, node: ClusterNode, host: Host): Promise<Port
     return { kind, port: node.port };
   } catch (error) {
     host.signal.throwIfAborted();
-    if (!(error instanceof FirstlightError) || !error.code.startsWith('E_SSH_')) throw error;
-    return { kind: 'unknown', why: `the switch can't be asked (${error.message})` };
+    if (!(error instanceof FirstlightError) || !(error.code.startsWith('E_SSH_') || error.code === 'E_POWER_ANSWER')) throw error;
+    return { kind: 'unknown', why: `the switch can't say (${error.message})` };
   }
 }
 

@@ -79,7 +79,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     closers.push(off);
     const power = cluster.power && await opened(startSwitch({
       address: plan.host(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
-      password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24,
+      password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24, speaks: cluster.power,
       onPower: async (port, state) => {
         const node = cluster.nodes.find((each) => each.port === port);
         if (node) await supply(node.name, state);

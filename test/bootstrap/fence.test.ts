@@ -136,16 +136,20 @@ test('without a port a person vouches, by the node’s name, once, and it is sai
   }
 });
 
-test('a switch that can’t be asked is told, and the person asked', { timeout: 60_000 }, async () => {
+test('a switch that can’t be asked, or does not understand, is told, and the person asked', { timeout: 60_000 }, async () => {
   await power.fail('refuse');
   try {
     const known = facts();
     await runSteps([fenceStep(known, node, { needs: [] })], host);
-    assert.match(known.fences.get(node.name)?.text ?? '', /the switch can't be asked \(admin@127\.101\.1\.2:\d+ refuses connections\)/);
+    assert.match(known.fences.get(node.name)?.text ?? '', /the switch can't say \(admin@127\.101\.1\.2:\d+ refuses connections\)/);
     assert.equal(asked.length, 1);
   } finally {
     await power.fail(undefined);
   }
+  const nine = { ...node, port: 9 };
+  const known = facts({ ...cluster, nodes: [nine] });
+  await runSteps([fenceStep(known, nine, { needs: [] })], host);
+  assert.match(known.fences.get(node.name)?.text ?? '', /nothing understandable about port 9: Invalid port id/);
 });
 
 async function listen(address: string, port: number): Promise<Server> {
