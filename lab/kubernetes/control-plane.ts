@@ -3,6 +3,7 @@ import { controlLoopCommands } from './control-loops.ts';
 import { follow } from './follow.ts';
 import { keepRunning } from './kept-program.ts';
 import { showStaticPods } from './static-pods.ts';
+import { keepTalosAccess } from './talos-access.ts';
 
 /** `nodeGraceMs` is how long a silent node counts as ready: 50 s unless told, as Kubernetes has it. */
 export type ControlPlaneOptions = ApiServerOptions & { readonly nodeGraceMs?: number };
@@ -12,7 +13,7 @@ const ROLE = { 'node-role.kubernetes.io/control-plane': '' };
 /**
  * Starts what a control plane runs beside etcd: real kube-apiserver, and real kube-controller-manager and kube-scheduler as soon as
  * it is ready (leaders are elected among the control planes). Gives its node the control plane's label as Talos does (a kubelet
- * may not), and shows all three as mirror Pods. Returns at once; what ends by itself is started again. Throws E_NO_PROGRAM.
+ * may not), shows all three as mirror Pods, and keeps the accounts with which pods may use the Talos API. Returns at once; what ends by itself is started again. Throws E_NO_PROGRAM.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ApiServer> {
   const { material, folder, programs, nodeGraceMs } = options;
@@ -32,11 +33,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<A
     await showStaticPods(server.client, material, node);
     shown = node.metadata.uid;
   });
+  const { talosAccess } = material;
+  const talos = talosAccess === undefined ? undefined : server.ready.then(() => keepTalosAccess(server.client, material, talosAccess, ended.signal)).catch(() => {});
   const end = (how: 'stop' | 'kill') => async (): Promise<void> => {
     ended.abort();
     await Promise.all(loops.map((loop) => loop.end(how)));
     await server[how]();
-    await labelling;
+    await Promise.all([labelling, talos]);
   };
   return { ...server, stop: end('stop'), kill: end('kill') };
 }

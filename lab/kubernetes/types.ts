@@ -24,6 +24,8 @@ export type ControlPlaneMaterial = {
   readonly certSans: readonly string[];
   /** `cluster.apiServer.admissionControl`: plugins and their configuration, such as PodSecurity. */
   readonly admission: readonly { readonly name: string; readonly configuration: object }[];
+  /** Which namespaces' pods may use the Talos API, with which roles; the authority makes their certificates. */
+  readonly talosAccess?: { readonly osCa: KeyPair; readonly roles: readonly string[]; readonly namespaces: readonly string[] };
 };
 
 /** What a worker's (or control plane's) kubelet knows: the endpoint, the Kubernetes CA certificate and the bootstrap token. */

@@ -106,7 +106,14 @@ export function controlPlaneMaterial(config: MachineConfig, nodeName: string, ad
     podSubnet: String(list(main, 'cluster', 'network', 'podSubnets')[0] ?? '10.244.0.0/16'),
     certSans: [...list(main, 'cluster', 'apiServer', 'certSANs').map(String), ...config.certSans],
     admission: list(main, 'cluster', 'apiServer', 'admissionControl').map((one) => ({ name: text(one, 'name'), configuration: (at(one, 'configuration') ?? {}) as object })),
+    ...talosAccess(config),
   };
+}
+
+function talosAccess({ main, osCa }: MachineConfig): Pick<ControlPlaneMaterial, 'talosAccess'> {
+  const feature = at(main, 'machine', 'features', 'kubernetesTalosAPIAccess');
+  if (at(feature, 'enabled') !== true) return {};
+  return { talosAccess: { osCa, roles: list(feature, 'allowedRoles').map(String), namespaces: list(feature, 'allowedKubernetesNamespaces').map(String) } };
 }
 
 /** What the kubelet of this node needs. */
