@@ -24,19 +24,19 @@ export type Replacements = {
 type Plain = { [key: string]: Plain | Plain[] | unknown };
 
 /**
- * Rewrites a copied `cluster.yaml` in place for the lab: same nodes, roles, MACs, versions and LUNs; other addresses, ports,
- * host keys and recipients. What the inventory lacks stays lacking. The API's endpoint becomes the first control plane: the lab
- * has neither names nor a virtual IP.
+ * Rewrites a copied `cluster.yaml` in place for the lab: same nodes, roles, MACs, versions and LUNs; addresses, ports and endpoint
+ * by the plan; other host keys, cards and recipients, whose private halves are not ours. What the inventory lacks stays lacking.
  */
 export async function rewriteInventory(folder: string, cluster: Cluster, plan: AddressPlan, to: Replacements): Promise<void> {
   const path = join(folder, 'cluster.yaml');
   const file = parse(await readFile(path, 'utf8')) as Plain & { nodes: Plain[]; network: Plain; talos: Plain; secrets: { recipients: Plain[] } };
-  const first = cluster.nodes.find((node) => node.role === 'control plane')!;
   const { network } = cluster;
   Object.assign(file.network, {
     subnet: plan.subnet, gateway: plan.host(network.gateway), dns: network.dns.map(plan.host), ntp: network.ntp.map(plan.host),
-    endpoint: `https://${plan.host(first.address)}:${new URL(network.endpoint).port}`,
+    endpoint: plan.endpoint,
   });
+  // The owner's places stay untouched: backups of the lab go beside its cluster.yaml.
+  delete file['backup'];
   file.talos['factory'] = to.factory;
   delete file.talos['image'];
   cluster.nodes.forEach((node, index) => Object.assign(file.nodes[index]!, { address: plan.host(node.address), card: { device: to.cards.get(node.name) } }));

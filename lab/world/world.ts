@@ -32,9 +32,11 @@ export type WorldOptions = {
   readonly cache: string;
   /** Absolute paths of etcd, kube-apiserver, kustomize-controller, … by name. */
   readonly programs: ReadonlyMap<string, string>;
+  /** Where everything is; a loopback network of the world's own unless told. */
+  readonly plan?: AddressPlan;
 };
 
-/** A rehearsal's world: the machines of one inventory on loopback addresses. */
+/** A rehearsal's world: the machines of one inventory, at the addresses of its plan. */
 export type World = Hardware & {
   /** The copied, rewritten cluster's folder. */
   readonly clusterFolder: string;
@@ -59,6 +61,9 @@ export type World = Hardware & {
 /** Port of the lab's image factory. */
 const FACTORY_PORT = 8480;
 
+/** Paths of repositories that the lab's git host serves under their real names. */
+const PLAIN_PATH = /^(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$/;
+
 /** Makes the world of an inventory. What was started before a failure is stopped again. */
 export async function createWorld(options: WorldOptions): Promise<World> {
   const { cluster, folder, host } = options;
@@ -70,7 +75,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   };
   const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
   try {
-    const plan = planAddresses(cluster, (await opened(holdNetwork())).seed);
+    const plan = options.plan ?? planAddresses(cluster, (await opened(holdNetwork())).seed);
     const keys = await makeKeys(cluster.secrets.recipients, host.mask);
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const vault = cluster.vault && await opened(startWorldVault(cluster.vault, plan, keys.vaultClientSecret));
@@ -78,7 +83,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const { supply, off, ...hardware } = await createHardware({ nodes: cluster.nodes, folder, parts, lease: () => plan.free(), fed: (name) => fed(name) });
     closers.push(off);
     const power = cluster.power && await opened(startSwitch({
-      address: plan.host(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
+      address: plan.address(cluster.power.address), port: plan.port(cluster.power.sshPort), user: cluster.power.user,
       password: keys.switchPassword, hostKey: keys.switchHost.key, ports: 24, speaks: cluster.power,
       onPower: async (port, state) => {
         const node = cluster.nodes.find((each) => each.port === port);
@@ -90,18 +95,19 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       return port !== undefined && power?.state(port) === 'on';
     };
     const reader = cluster.reader && await opened(startCardReader({
-      address: plan.host(cluster.reader.host), port: plan.port(cluster.reader.port), user: cluster.reader.user,
+      address: plan.address(cluster.reader.host), port: plan.port(cluster.reader.port), user: cluster.reader.user,
       authorizedKeys: [keys.reader.line], hostKey: keys.readerHost.key, environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: folder },
     }));
     const nas = cluster.nas && await opened(startNas({
-      address: plan.host(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
+      address: plan.address(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
       iscsiPort: plan.port(cluster.nas.iscsiPort), account: { user: cluster.nas.user, password: keys.nasPassword },
       volume: { path: cluster.nas.volume, bytes: 8e12 }, folder: join(folder, 'nas'),
     }));
     const worktree = join(folder, 'homelab');
     const clusterFolder = await copyHomelab(cluster, worktree);
     await takeOverSecrets(host, worktree, new Map(cluster.secrets.recipients.map((one, index) => [one.key, keys.age[index]?.recipient ?? one.key])));
-    const gitPath = '/homelab.git';
+    const repository = cluster.gitops && new URL(cluster.gitops.url);
+    const gitPath = repository && PLAIN_PATH.test(repository.pathname) ? repository.pathname : '/homelab.git';
     await rewriteInventory(clusterFolder, cluster, plan, {
       factory: factory.url, cards: new Map(hardware.places.map(({ node, card }) => [node, card])), switchHostKey: power?.fingerprint ?? '',
       nasCertificate: nas?.fingerprint ?? '', gitHostKey: keys.gitHost.line, readerHostKey: reader?.fingerprint ?? '', gitPath,
@@ -111,8 +117,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     if (vault && cluster.vault) await fillVault(vault, cluster.vault, worktree, clusterFolder, host.mask);
     const environment = await writeSecrets(options, keys, clusterFolder);
     if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch);
-    const git = cluster.gitops && await opened(startGitHost({
-      address: plan.host(new URL(cluster.gitops.url).hostname), port: plan.port(Number(new URL(cluster.gitops.url).port || 22)), user: 'git',
+    const git = repository && await opened(startGitHost({
+      address: plan.address(repository.hostname), port: plan.port(Number(repository.port || 22)), user: repository.username || 'git',
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
     const hands = handsOf(cluster, hardware.places, nas?.fingerprint);

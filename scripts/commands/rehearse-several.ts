@@ -34,12 +34,12 @@ export async function rehearseSeveral(session: Session, names: readonly string[]
   for (const cluster of clusters) await requireSystemPrograms(session, cluster);
   await provideTools(session);
   const labels = clusters.map((each) => (clusters.some((other) => other !== each && other.name === each.name) ? each.folder : each.name));
-  view.say(`Rehearsing ${labels.join(', ')} side by side, ${width} at once, each in a world of its own on loopback addresses: nothing real is touched.`);
+  view.say(`Rehearsing ${labels.join(', ')} side by side, ${width} at once, each in a world of its own: nothing real is touched.`);
   const show = (event: RunEvent): void => { if (!options['json']) view.handle(event); };
   const courses = clusters.map((cluster, index) => beginCourse(cluster, labels[index]!, show, (event) => { if (options['json']) view.handle(event); }));
   if (!options['json']) view.begin(courses.map(({ id, label }) => ({ id, title: label, needs: [] })));
   const slots = createSlots(width, totalmem() / 1024 ** 2 * 0.8);
-  const flags = ['--json', ...['keep', 'again'].flatMap((name) => (options[name] ? [`--${name}`] : []))];
+  const flags = ['--json', ...['keep', 'again', 'loopback'].flatMap((name) => (options[name] ? [`--${name}`] : []))];
   const ended: Promise<void>[] = [];
   await Promise.all(courses.map((course) => slots(memoryOf(course.cluster), async () => {
     if (host.signal.aborted) return;

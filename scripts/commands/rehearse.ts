@@ -19,25 +19,30 @@ import { summary } from '../terminal/summary.ts';
 import { temporaryFolder } from '../terminal/temporary.ts';
 import { duration } from '../terminal/view.ts';
 import { playedCharts } from './rehearse-charts.ts';
+import { layGround, moveIn, type Ground } from './rehearse-ground.ts';
 import { rehearseSeveral } from './rehearse-several.ts';
 import { bringUp } from './up.ts';
 
 /** Virtual boards boot in a second; one that is silent for long has a fault. */
 const LAB_PATIENCE: Patience = { bootMs: 60_000, joinMs: 3 * 60_000 };
 
-/** `firstlight rehearse`: the ordinary `up`, in a world on loopback that goes when the command ends, however it ends; several clusters side by side. */
+/** `firstlight rehearse`: the ordinary `up`, in a world that goes when the command ends, however it ends; several clusters side by side. */
 export async function rehearseCommand(session: Session, argument: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
   if (words.length > 1 || options['all'] === true) return rehearseSeveral(session, words, options);
-  const { host, view } = session;
+  const { view } = session;
   const real = await openCluster(argument);
   await requireSystemPrograms(session, real);
   await provideTools(session);
+  const place = await moveIn(session, options['loopback'] === true);
   if (await hasForeignSecrets(real)) await unlockIdentity(session);
-  view.say(`Rehearsing ${real.name} in the lab, on loopback addresses: nothing real is touched.`);
   const folder = temporaryFolder('rehearsal');
+  let ground: Ground | undefined;
   let world: World | undefined;
   try {
-    world = await createWorld({ host, cluster: real, folder: folder.path, cache: join(host.cache, 'lab'), programs: session.programs });
+    ground = await layGround(session, real, folder.path, place);
+    const { host, plan } = ground;
+    view.say(`Rehearsing ${real.name} in the lab, ${ground.words}: nothing real is touched.`);
+    world = await createWorld({ host, cluster: real, folder: folder.path, cache: join(host.cache, 'lab'), programs: session.programs, plan });
     Object.assign(session.environment, world.environment);
     session.answer = world.hands;
     const cluster = await loadCluster(world.clusterFolder);
@@ -49,12 +54,18 @@ export async function rehearseCommand(session: Session, argument: string | undef
     for (const mount of world.mounts) view.say(mountText(mount));
     refuseStrangers(world.mounts);
     if (world.nas) refuseCorruption(world.nas);
-    if (options['again']) await runAgain(session, world, cluster);
-    if (options['keep']) await holdOpen(session, world, facts);
+    if (options['again']) await runAgain(session, ground, world, cluster);
+    if (options['keep']) await holdOpen(session, ground, world, facts);
+    ground.refuseOutside();
     return 0;
+  } catch (error) {
+    // What was seen outside is why, however the rest took its end.
+    ground?.refuseOutside();
+    throw error;
   } finally {
     await view.end();
     await world?.close();
+    await ground?.close();
     await folder.remove();
   }
 }
@@ -66,9 +77,9 @@ async function hasForeignSecrets(cluster: Facts['cluster']): Promise<boolean> {
   return false;
 }
 
-async function runAgain(session: Session, world: World, cluster: Facts['cluster']): Promise<void> {
+async function runAgain(session: Session, { host }: Ground, world: World, cluster: Facts['cluster']): Promise<void> {
   const before = world.nas?.requests.length;
-  const { result } = await bringUp(session, session.host, cluster, LAB_PATIENCE);
+  const { result } = await bringUp(session, host, cluster, LAB_PATIENCE);
   await session.view.end();
   const acted = result.steps.filter((end) => end.end === 'done').map((end) => end.step.title);
   session.view.say(acted.length === 0
@@ -82,12 +93,11 @@ async function runAgain(session: Session, world: World, cluster: Facts['cluster'
 }
 
 /** Prints how to look into the cluster and waits for Ctrl+C, which then is the ordinary end. */
-async function holdOpen(session: Session, world: World, facts: Facts): Promise<void> {
-  const { host } = session;
+async function holdOpen(session: Session, { host, enter }: Ground, world: World, facts: Facts): Promise<void> {
   session.view.say(accessText(facts.cluster, session.programs, {
     KUBECONFIG: facts.kubeconfig, TALOSCONFIG: await facts.talosconfig(host), ...world.etcdSettings(),
     SOPS_AGE_KEY_FILE: world.environment['SOPS_AGE_KEY_FILE'] ?? '',
-  }));
+  }, enter));
   session.view.say(`${HELD_OPEN} Ctrl+C ends it and removes everything.`);
   if (!host.signal.aborted) await once(host.signal, 'abort');
 }

@@ -18,7 +18,7 @@ const inventories = fileURLToPath(new URL('../inventories', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'firstlight-several-'));
 after(() => rmSync(home, { recursive: true, force: true }));
 
-/** A repository with these clusters; `wide` ones are refused by the lab at once. */
+/** A repository with these clusters; `wide` ones are refused on loopback at once. */
 function homelab(name: string, clusters: Readonly<Record<string, string>>): string {
   const root = join(home, name);
   for (const [cluster, text] of Object.entries(clusters)) {
@@ -42,19 +42,19 @@ function start(root: string, ...args: string[]) {
 }
 
 test('one that fails does not end the others; each is told with its error, and the exit code is 1', async () => {
-  const run = start(homelab('wide', { dev: wide('dev'), stage: wide('stage') }), 'rehearse', '--all', '--plain');
+  const run = start(homelab('wide', { dev: wide('dev'), stage: wide('stage') }), 'rehearse', '--all', '--plain', '--loopback');
   assert.equal(await run.ended, 1, run.said.err);
   assert.match(run.said.err, /Rehearsing dev, stage side by side, 2 at once/);
   for (const name of ['dev', 'stage']) {
     assert.match(run.said.err, new RegExp(`^ {2}✖ ${name} +\\d.* E_LAB_SUBNET 192\\.0\\.0\\.0/8 is too wide`, 'm'));
-    assert.match(run.said.err, new RegExp(`^${name}:\n✖ E_LAB_SUBNET .*\n {2}→ A rehearsal takes networks`, 'm'));
+    assert.match(run.said.err, new RegExp(`^${name}:\n✖ E_LAB_SUBNET .*\n {2}→ On loopback a rehearsal takes networks`, 'm'));
   }
   assert.match(run.said.err, /2 of 2 clusters did not come up: dev, stage\.\n$/);
   assert.deepEqual(run.left(), []);
 });
 
 test('with --json every event names its cluster, and the last line says what came of each', async () => {
-  const run = start(homelab('wide', { dev: wide('dev'), stage: wide('stage') }), 'rehearse', 'dev', 'stage', '--json');
+  const run = start(homelab('wide', { dev: wide('dev'), stage: wide('stage') }), 'rehearse', 'dev', 'stage', '--json', '--loopback');
   assert.equal(await run.ended, 1);
   const events = run.said.out.trim().split('\n').map((line) => JSON.parse(line) as { code: string; cluster?: string; data?: { clusters: { cluster: string; ok: boolean; error: { code: string } }[] } });
   assert.deepEqual(events.filter((event) => event.code === 'run.failed').map((event) => event.cluster).toSorted(), ['dev', 'stage']);

@@ -6,10 +6,10 @@ import type { Secret, Store } from './kinds.ts';
 /** Reads the newest value, or a certain version, of a secret of the store's vault. */
 export type StoreReader = (name: string, version?: string) => Promise<string>;
 
-/** True for a store that the lab plays: an Azure Key Vault on loopback, as the lab's own is. No other is ever spoken to. */
+/** True for a store that the lab plays: an Azure Key Vault at an address, as only the lab's own is; Azure's have names. No other is ever spoken to. */
 export function isPlayed(store: Store): boolean {
   const { vaultUrl, customCloudConfig } = store.spec.provider?.azurekv ?? {};
-  return [vaultUrl, customCloudConfig?.activeDirectoryEndpoint].every((url) => /^https:\/\/127\.\d+\.\d+\.\d+(:\d+)?\/?$/.test(url ?? ''));
+  return [vaultUrl, customCloudConfig?.activeDirectoryEndpoint].every((url) => /^https:\/\/\d+\.\d+\.\d+\.\d+(:\d+)?\/?$/.test(url ?? ''));
 }
 
 /**

@@ -37,7 +37,7 @@ test('rehearse --all: three clusters from one repository, each reconciled, none 
     await setSecret(owner, homelab, { path: `apps/${name}/token.sops.yaml`, key: 'token', value: `canary-of-${name}`, namespace: 'podinfo' });
     smaller(root, name);
   }
-  const child = spawn(process.execPath, [cli, 'rehearse', '--all', '--at-once', '3', '--keep', '--plain'], {
+  const child = spawn(process.execPath, [cli, 'rehearse', '--all', '--at-once', '3', '--keep', '--plain', '--loopback'], {
     cwd: root, env: { ...process.env, SOPS_AGE_KEY_FILE: key.file, TMPDIR: temporary, XDG_RUNTIME_DIR: runtime }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
