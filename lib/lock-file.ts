@@ -49,7 +49,7 @@ export type RebuildRecord = {
   readonly recover?: RecoverySource;
 };
 
-/** Where lost etcd data comes back from: a snapshot, a raw copy of the database (without its digest), or nowhere. `file` is an absolute path, `sha256` that of the whole file. */
+/** Where lost etcd data comes back from: what was taken from a snapshot, from a raw copy of the database, or nowhere. `file` is the absolute path of the encrypted copy that was kept for it, `sha256` that of what is in it. */
 export type RecoverySource = { readonly from: 'snapshot' | 'copy'; readonly file: string; readonly sha256: string } | { readonly from: 'nothing' };
 
 /** Pins to set; those not named stay, those that are null go. A card of the rebuild that is under way has its date from there. */
