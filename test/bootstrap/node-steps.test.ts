@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createLookout } from '../../bootstrap/boards.ts';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
+import { oldCardsReport } from '../../bootstrap/old-cards.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
 import type { Observation, Step } from '../../bootstrap/step.ts';
 import { boardStep } from '../../bootstrap/steps/boards.ts';
 import { configStep } from '../../bootstrap/steps/config.ts';
+import { fenceStep, stillFenced } from '../../bootstrap/steps/fence.ts';
 import { initiatorStep } from '../../bootstrap/steps/initiators.ts';
 import { createBoard } from '../../lab/pi/board.ts';
 import type { Board, BoardParts } from '../../lab/pi/types.ts';
+import { updateLock } from '../../lib/lock-file.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { networkValue, NETWORK_KEY } from '../../talos/meta-network.ts';
 import { makeBundle } from '../../talos/secrets.ts';
@@ -90,6 +93,23 @@ test('a card that carries its address: the board is met at home in maintenance m
   const iqn = known.initiators.get('cp-1');
   assert.match(iqn ?? '', /^iqn\.2017-11\.dev\.talos:[0-9a-f]{32}$/);
   assert.deepEqual(await observed(steps(facts()).initiator), { state: 'done', detail: iqn });
+});
+
+test('a configured board whose card is not the one that the lock file knows is the old board: told with the date, and no fence stands while it runs', { timeout: 60_000 }, async () => {
+  const known = facts();
+  await updateLock(known.lockFile, { cards: { 'cp-1': 'bb' }, cardsSince: { 'cp-1': '2026-11-23T07:10:00.000Z' } });
+  try {
+    const back = { code: 'E_IDENTITY_OLD_CARD', message: 'the board of cp-1 (at 127.77.9.11) is back with the card it had before the rebuild of 2026-11-23 07:10 UTC: keep it off' };
+    await assert.rejects(observed(steps(known).board), back);
+    await assert.rejects(oldCardsReport(facts(), createLookout(known), host), back);
+    await assert.rejects(stillFenced(known, host, node), { code: 'E_FENCE_BROKEN', message: /cp-1 with an older card answers at 127\.77\.9\.11/ });
+    const right = facts();
+    right.nonces.set('cp-1', 'aa');
+    await stillFenced(right, host, node);
+    assert.deepEqual(await observed(fenceStep(right, node, { needs: [] })), { state: 'done', detail: 'cp-1 runs from its new card' });
+  } finally {
+    await rm(known.lockFile);
+  }
 });
 
 test('the network in META follows the inventory: taken away where boards ask DHCP now, written where they shall not', { timeout: 60_000 }, async () => {
