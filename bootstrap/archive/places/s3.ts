@@ -23,6 +23,8 @@ export type S3Options = {
   readonly cluster: string;
   /** Bytes of one part of a large archive, 8 MiB unless told; S3 takes no less than 5 MiB. */
   readonly partBytes?: number;
+  /** Milliseconds without a byte after which a try is given up (there are three); 60,000 unless told. */
+  readonly silentMs?: number;
 };
 
 const PART = 8 * 2 ** 20;
@@ -102,12 +104,12 @@ export function s3Place(host: Host, options: S3Options): Place {
   };
 }
 
-async function connect(s3: typeof import('@aws-sdk/client-s3'), { region, endpoint, ca, accessKeyId, secretAccessKey }: S3Options): Promise<S3Client> {
+async function connect(s3: typeof import('@aws-sdk/client-s3'), { region, endpoint, ca, accessKeyId, secretAccessKey, silentMs }: S3Options): Promise<S3Client> {
   return new s3.S3Client({
     region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 3,
     // Servers other than Amazon's are mostly reached by one name for all buckets.
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENT_MS, ...(ca === undefined ? {} : { httpsAgent: { ca: await authorityOf(ca) } }) },
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: silentMs ?? SILENT_MS, ...(ca === undefined ? {} : { httpsAgent: { ca: await authorityOf(ca) } }) },
   });
 }
 

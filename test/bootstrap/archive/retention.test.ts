@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Place } from '../../../bootstrap/archive/places/place.ts';
+import { prune } from '../../../bootstrap/archive/prune.ts';
+import { testHost } from '../../support/host.ts';
 import { retention, type Kept, type KeepPolicy } from '../../../bootstrap/archive/retention.ts';
 
 const NOW = Date.parse('2026-11-23T12:00:00.000Z');
@@ -73,4 +76,18 @@ test('of any archives and any policy: none is lost or told twice, the newest and
     // What was pruned once is not pruned further by the same policy.
     assert.deepEqual(retention(archives.filter(({ name }) => decided.keep.includes(name)), given, NOW).drop, []);
   }), { numRuns: 300 });
+});
+
+test('pruning takes away the oldest first, tells each, and touches nothing where the new archive is not listed', async () => {
+  const host = testHost();
+  const listed = [0, 1, 2, 3].map((days) => archive(NOW - days * DAY));
+  const removed: string[] = [];
+  const place = { name: 'disk', where: 'the folder /backups', list: async () => listed.map(({ name, at }) => ({ name, at, bytes: 1 })), remove: async (name: string) => void removed.push(name) } as unknown as Place;
+  const clocked = { ...host, clock: { ...host.clock, now: () => NOW } };
+  await assert.rejects(prune(clocked, place, { ...none, last: 2 }, 'gandalf-20261124T000000Z.firstlight'), { code: 'E_PRUNE_LIST' });
+  assert.deepEqual(removed, []);
+  await prune(clocked, place, { ...none, last: 2 }, listed[0]!.name);
+  assert.deepEqual(removed, [listed[3]!.name, listed[2]!.name]);
+  assert.deepEqual(host.events.map(({ code, message }) => [code, message]), removed.map((name) => ['archive.pruned', `took ${name} away from the folder /backups: nothing in backup.keep holds it`]));
+  host.remove();
 });

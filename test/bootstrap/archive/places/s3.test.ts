@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -116,4 +116,29 @@ test('what goes wrong at the bucket is told by a code, and never with the keys',
   assert.equal(await fault(host, { endpoint }), 'E_S3_UNREACHABLE');
   assert.equal(await fault(host, { endpoint: 'https://127.0.0.1:1', ca: join(folder, 'nothing.pem') }), 'E_S3_CA');
   host.remove();
+});
+
+test('a bucket that falls silent, or is cut off in the middle, ends with a code and leaves no file', { timeout: 60_000 }, async () => {
+  const host = testHost();
+  const http = createServer((request, response) => {
+    if (request.url?.includes('/mute/')) return;
+    response.writeHead(200, { 'content-length': '1000000' });
+    if (request.method === 'HEAD') return void response.end();
+    response.write(Buffer.alloc(100_000));
+    setImmediate(() => response.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const endpoint = `http://127.0.0.1:${(http.address() as { port: number }).port}`;
+  try {
+    assert.equal(await fault(host, { endpoint, bucket: 'mute', silentMs: 200 }, 'put'), 'E_S3_UNREACHABLE');
+    const place = s3Place(host, options({ endpoint, bucket: 'cut' }));
+    const back = join(host.scratch, 'back');
+    await assert.rejects(place.get(FIRST, back), (error: { code?: string }) => ['E_S3_UNREACHABLE', 'E_PLACE_CUT'].includes(error.code ?? ''));
+    assert.deepEqual(readdirSync(host.scratch).filter((name) => name.includes('back')), []);
+    await place.close();
+  } finally {
+    http.closeAllConnections();
+    http.close();
+    host.remove();
+  }
 });
