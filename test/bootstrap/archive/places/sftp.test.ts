@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { sftpPlace, type SftpOptions } from '../../../../bootstrap/archive/places/sftp.ts';
@@ -15,7 +15,7 @@ const root = mkdtempSync(join(tmpdir(), 'firstlight-sftp-'));
 const login = newSshKey();
 const hostKey = newSshKey().private;
 /** OpenSSH's own, where it is installed. */
-const real = ['/usr/lib/openssh/sftp-server', '/usr/lib/ssh/sftp-server', '/usr/libexec/sftp-server', '/usr/libexec/openssh/sftp-server', join(homedir(), '.cache/firstlight/test/sftp-server')].find((path) => existsSync(path));
+const real = ['/usr/lib/openssh/sftp-server', '/usr/lib/ssh/sftp-server', '/usr/libexec/sftp-server', '/usr/libexec/openssh/sftp-server'].find((path) => existsSync(path));
 let played: LabSftp;
 let genuine: LabSftp | undefined;
 
