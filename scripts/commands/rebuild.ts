@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { Conclusion, Diagnosis } from '../../bootstrap/rebuild/diagnosis.ts';
 import { planRebuild, rebuild, type RebuildRequest, type RebuildRun } from '../../bootstrap/rebuild/rebuild.ts';
 import { problem } from '../../lib/errors.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
 import { clusterAndNames, namedNodes } from '../named-nodes.ts';
 import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
@@ -17,7 +18,7 @@ export async function rebuildCommand(session: Session, _argument: string | undef
   const [node, another] = namedNodes(cluster, names, USAGE);
   if (another) throw problem('E_USAGE_NODES', `${names.length} nodes were named: one is rebuilt at a time`, 'Rebuild one, and when it is back the next.');
   await requireSystemPrograms(session, cluster);
-  await provideTools(session, REBUILD_TOOLS);
+  await provideTools(session, node!.role === 'control plane' && isOnly(cluster) ? [...UP_TOOLS, 'etcd'] : UP_TOOLS);
   const request = requestOf(node!.name, options);
   if (options['dryRun']) return dryRun(session, cluster, request, options);
   const { host, view } = session;
@@ -33,8 +34,10 @@ export async function rebuildCommand(session: Session, _argument: string | undef
   }
 }
 
-/** Programs that a rebuild runs. */
-const REBUILD_TOOLS = [...UP_TOOLS, 'etcd', 'etcdutl', 'etcdctl'];
+/** Whether there is one control plane: snapshots are then proven by a real etcd. */
+function isOnly({ nodes }: Cluster): boolean {
+  return nodes.filter((node) => node.role === 'control plane').length === 1;
+}
 
 function shownBy({ host, view }: Session, options: Record<string, unknown>): RebuildRun {
   return {
@@ -46,7 +49,7 @@ function shownBy({ host, view }: Session, options: Record<string, unknown>): Reb
   };
 }
 
-async function dryRun(session: Session, cluster: Parameters<typeof planRebuild>[1], request: RebuildRequest, options: Record<string, unknown>): Promise<number> {
+async function dryRun(session: Session, cluster: Cluster, request: RebuildRequest, options: Record<string, unknown>): Promise<number> {
   const { conclusion, steps } = await planRebuild(session.host, cluster, request, shownBy(session, options));
   await session.view.end();
   if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'rebuild.plan', refuse: conclusion.refuse, steps: steps.map(stepData) })}\n`);
