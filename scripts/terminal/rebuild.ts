@@ -1,5 +1,4 @@
 import { lossesTold } from '../../bootstrap/recovery/lost.ts';
-import { lossesTold } from '../../bootstrap/recovery/lost.ts';
 import type { Rebuilt } from '../../bootstrap/rebuild/rebuild.ts';
 import type { StepEnd } from '../../bootstrap/runner.ts';
 import { picture, timeline } from './summary.ts';
@@ -9,8 +8,6 @@ import { duration } from './view.ts';
 export function rebuildSummary({ cluster, record, result, vouch, endpoint, conclusion, mac, source }: Rebuilt): string {
   const lost = lostOf(record, result);
   const back = result.steps.filter((end) => ['labels', 'storage-proof', 'claims', 'volumes-back'].includes(end.step.id.split(':')[0]!));
-  const losses = result.steps.find((end) => end.step.id === 'losses');
-  const gone = losses === undefined ? [] : lossesTold(losses.detail);
   return [
     '', picture(cluster, { [record.node]: 'rebuilt' }), '', ...timeline(result),
     '', `The old board is off: ${vouch?.text ?? 'its card is an old one from now on'}.`,
@@ -20,9 +17,8 @@ export function rebuildSummary({ cluster, record, result, vouch, endpoint, concl
     ...(source === undefined ? [] : [`etcd came back from ${source}.`]),
     '', lost.length === 0 ? 'Nothing was lost.' : 'What was lost:', ...lost.map((each) => `  - ${each}`),
     ...(conclusion.never.length === 0 ? [] : ['What does not come back:', ...conclusion.never.map((each) => `  - ${each}`)]),
-    ...(gone.length === 0 ? [] : ['What did not come back, as far as anything still tells of it:', ...gone.map((each) => `  - ${each}`)]),
     ...(back.length === 0 ? [] : ['What is back:', ...back.map((end) => `  - ${end.step.title}: ${end.detail}`)]),
-    '', `${record.node} is rebuilt: ${duration(result.ms)}${sinceText(record.since, result.startedAt)}. ${mac === undefined ? '' : ` Its board has the MAC ${mac}.`} Commit firstlight.lock.yaml${mac === undefined ? '' : ' and cluster.yaml'}: it keeps the older card out.`,
+    '', `${record.node} is rebuilt: ${duration(result.ms)}${sinceText(record.since, result.startedAt)}.${mac === undefined ? '' : ` Its board has the MAC ${mac}.`} Commit firstlight.lock.yaml${mac === undefined ? '' : ' and cluster.yaml'}: it keeps the older card out.`,
   ].join('\n');
 }
 
