@@ -10,8 +10,11 @@ import type { Step } from '../step.ts';
 /** On namespace flux-system: which recovery Flux was let go on after. A run that goes on then does not suspend it again. */
 const RESUMED_ANNOTATION = 'firstlight.dev/resumed-after';
 
-/** The controllers, by the label `app` of their pods (fluxcd/flux2:manifests/bases). */
-const CONTROLLERS = ['source-controller', 'kustomize-controller', 'helm-controller', 'notification-controller', 'image-reflector-controller', 'image-automation-controller'];
+/**
+ * The controllers that are begun anew, by the label `app` of their pods (fluxcd/flux2:manifests/bases). Not source-controller: what it
+ * fetched lies in its pod, and the others wait minutes for an artifact that is gone.
+ */
+const CONTROLLERS = ['kustomize-controller', 'helm-controller'];
 
 /**
  * Flux changes nothing until the state that came back was compared with git: whatever of it acts is suspended, as the first act after the
