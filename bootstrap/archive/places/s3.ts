@@ -23,6 +23,8 @@ export type S3Options = {
   readonly cluster: string;
   /** Bytes of one part of a large archive, 8 MiB unless told; S3 takes no less than 5 MiB. */
   readonly partBytes?: number;
+  /** When an object was made (ISO 8601, UTC), by its name; undefined for one that is not listed. By the archives' names unless told. */
+  readonly timeOf?: (name: string) => string | undefined;
   /** Milliseconds without a byte after which a try is given up (there are three); 60,000 unless told. */
   readonly silentMs?: number;
 };
@@ -43,6 +45,7 @@ export function s3Place(host: Host, options: S3Options): Place {
   for (const secret of [options.accessKeyId, options.secretAccessKey]) host.mask.add(secret);
   const where = `the bucket ${bucket}${prefix === '' ? '' : `/${prefix}`}${options.endpoint === undefined ? '' : ` at ${options.endpoint}`}`;
   const keyOf = (name: string): string => (prefix === '' ? name : `${prefix}/${name}`);
+  const timeOf = options.timeOf ?? ((name: string) => archiveTime(cluster, name));
   let client: S3Client | undefined;
   const call = async <T>(work: (s3: typeof import('@aws-sdk/client-s3'), client: S3Client) => Promise<T>): Promise<T> => {
     host.signal.throwIfAborted();
@@ -90,7 +93,7 @@ export function s3Place(host: Host, options: S3Options): Place {
       for await (const page of s3.paginateListObjectsV2({ client: from }, { Bucket: bucket, Prefix: `${within}${cluster}-`, Delimiter: '/' }, abort)) {
         for (const { Key = '', Size = 0 } of page.Contents ?? []) {
           const name = Key.slice(within.length);
-          const at = archiveTime(cluster, name);
+          const at = timeOf(name);
           if (at !== undefined) stored.push({ name, bytes: Size, at });
         }
       }

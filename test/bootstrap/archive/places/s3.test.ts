@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, paginateListObjectsV2, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { nightlyPlaces } from '../../../../bootstrap/archive/nightly.ts';
 import { s3Place, type S3Options } from '../../../../bootstrap/archive/places/s3.ts';
 import { startS3, type S3Server } from '../../../support/s3.ts';
 import { testHost, type TestHost } from '../../../support/host.ts';
@@ -71,6 +72,29 @@ test('more archives than one page holds are all listed', { timeout: 60_000 }, as
   const place = s3Place(host, options({ prefix: 'many' }));
   assert.deepEqual((await place.list()).map(({ name }) => name).sort(), names);
   await place.close();
+  host.remove();
+});
+
+test('the snapshots that the job in the cluster took are found, each recipient’s apart', { timeout: 60_000 }, async (context) => {
+  if (skip()) return context.skip(skip());
+  const host = testHost();
+  const { endpoint } = options();
+  const cluster = {
+    name: 'gandalf', backup: { places: [{ kind: 's3' as const, name: 'offsite', bucket: 'homelab', prefix: 'nightly', region: 'us-east-1', endpoint: endpoint! }], keep: { last: 1, daily: 1, weekly: 1, monthly: 1 } },
+    secrets: { recipients: (['gandalf', 'laptop', 'paper'] as const).map((name) => ({ name, role: name === 'gandalf' ? 'cluster' as const : 'owner' as const, key: name })) },
+  };
+  for (const [key, body] of [['laptop/gandalf-2026-11-23T03:17:04Z.snap.age', 'for the laptop'], ['laptop/gandalf-2026-11-23T04:17:04+02:00.snap.age', 'x'], ['laptop/gandalf-dev-2026-11-23T03:17:04Z.snap.age', 'x'], ['paper/gandalf-2026-11-23T03:17:04Z.snap', 'x']] as const) {
+    await admin.send(new PutObjectCommand({ Bucket: 'homelab', Key: `nightly/snapshots/${key}`, Body: body }));
+  }
+  assert.deepEqual(nightlyPlaces(host, cluster, {}), []);
+  const [laptop, paper, ...more] = nightlyPlaces(host, cluster, { places: { offsite: KEYS } });
+  assert.deepEqual([laptop?.recipient.name, paper?.recipient.name, more], ['laptop', 'paper', []]);
+  const found = [...await laptop!.place.list()].sort((a, b) => (a.at < b.at ? 1 : -1));
+  assert.deepEqual(found.map(({ at }) => at), ['2026-11-23T03:17:04.000Z', '2026-11-23T02:17:04.000Z']);
+  assert.deepEqual(await paper!.place.list(), []);
+  await laptop!.place.get(found[0]!.name, join(host.scratch, 'snapshot'));
+  assert.equal(readFileSync(join(host.scratch, 'snapshot'), 'utf8'), 'for the laptop');
+  await Promise.all([laptop!.place.close(), paper!.place.close()]);
   host.remove();
 });
 
