@@ -20,13 +20,12 @@ import { beginRecord, recordUnderWay, resumeRecord } from './record.ts';
 /** What a person asked for. `mac` is that of the new board, where it is known; `keepCard` takes the unused card in the reader as it is; `snapshot` is the file from which an only control plane's etcd comes back; `force` overrules what may be overruled. */
 export type RebuildRequest = { readonly node: string; readonly force?: boolean; readonly mac?: string; readonly keepCard?: boolean; readonly snapshot?: string };
 
-/** How a rebuild is run and shown: `diagnosed` hears what was found before anything is done, `begin` the steps before they are walked; `candidates` are the backups at hand, newest first, `known` the objects that the newest of them lists. */
+/** How a rebuild is run and shown: `diagnosed` hears what was found before anything is done, `begin` the steps before they are walked; `candidates` are the backups at hand, newest first. */
 export type RebuildRun = {
   readonly patience?: Patience;
   readonly diagnosed?: (diagnosis: Diagnosis, conclusion: Conclusion) => void;
   readonly begin?: (steps: readonly Step[]) => void;
   readonly candidates?: SourceWish['candidates'];
-  readonly known?: SourceWish['known'];
 };
 
 /** What a rebuild came to. `vouch` says who vouched that the old board was off, `endpoint` how the Kubernetes API answered meanwhile, `cluster` is as it is declared now; `mac` the one that was written into cluster.yaml; `source` where the etcd of an only control plane came from. */
@@ -88,8 +87,8 @@ export async function planRebuild(host: Host, declared: Cluster, request: Rebuil
 
 type Looked = { readonly facts: Facts; readonly diagnosis: Diagnosis; readonly conclusion: Conclusion; readonly underWay: RebuildRecord | undefined };
 
-function wishOf({ snapshot }: RebuildRequest, { candidates, known }: RebuildRun): SourceWish {
-  return { candidates: candidates ?? (async () => []), ...(snapshot === undefined ? {} : { snapshot }), ...(known ? { known } : {}) };
+function wishOf({ snapshot }: RebuildRequest, { candidates }: RebuildRun): SourceWish {
+  return { candidates: candidates ?? (async () => []), ...(snapshot === undefined ? {} : { snapshot }) };
 }
 
 /** The source as far as a plan can tell: the file that was named or the newest backup, neither proven yet. */

@@ -12,11 +12,11 @@ import { runningPods, type KnownObjects } from './before.ts';
 import { forgetKept, keepBefore, keepSource } from './keep.ts';
 import { prepareSnapshot } from './prepare.ts';
 
-/** A snapshot that may be at hand (a backup's): `open` gives a plain file in the host's scratch folder, or throws why it can't. `at` is ISO 8601. */
-export type Candidate = { readonly name: string; readonly at: string; open(host: Host): Promise<string> };
+/** A snapshot that may be at hand (a backup's): `open` gives a plain file in the host's scratch folder, with the list of objects that it was kept with, or throws why it can't. `at` is ISO 8601. */
+export type Candidate = { readonly name: string; readonly at: string; open(host: Host): Promise<{ readonly file: string; readonly known?: KnownObjects }> };
 
-/** What the person wants: a file of theirs, or what is found. `candidates` are the backups, newest first; `known` are the objects that the newest of them lists, for when none can be used. */
-export type SourceWish = { readonly snapshot?: string; readonly candidates: (host: Host) => Promise<readonly Candidate[]>; readonly known?: (host: Host) => Promise<KnownObjects | undefined> };
+/** What the person wants: a file of theirs, or what is found. `candidates` are the backups, newest first. */
+export type SourceWish = { readonly snapshot?: string; readonly candidates: (host: Host) => Promise<readonly Candidate[]> };
 
 /** Where etcd comes from, in words, how old it is (milliseconds, where that is known), and what was refused on the way, each with its reason. */
 export type ChosenSource = { readonly source: RecoverySource; readonly told: string; readonly ageMs?: number; readonly refused: readonly string[] };
@@ -61,13 +61,16 @@ export async function chooseSource(host: Host, facts: Facts, node: ClusterNode, 
     const kept = await keep(given.file, given.kind, given.told, host.clock.now()).catch((error: unknown) => refuse(given.told, error));
     if (kept) return kept;
   }
+  let known: KnownObjects | undefined;
   for (const candidate of await wish.candidates(host)) {
     const what = `${candidate.name} of ${candidate.at}`;
-    const kept = await candidate.open(host).then((file) => keep(file, 'snapshot', what, Date.parse(candidate.at))).catch((error: unknown) => refuse(what, error));
+    const opened = await candidate.open(host).catch((error: unknown) => refuse(what, error));
+    if (!opened) continue;
+    known ??= opened.known;
+    const kept = await keep(opened.file, 'snapshot', what, Date.parse(candidate.at)).catch((error: unknown) => refuse(what, error));
     if (kept) return kept;
   }
   await confirmNothing(host, node, refused);
-  const known = await wish.known?.(host);
   await keepBefore(facts.cluster, node.name, { running, ...(known === undefined ? {} : { known }) });
   return { source: { from: 'nothing' }, told: 'nothing: Kubernetes begins empty, and what git holds is made anew', refused };
 }
