@@ -48,7 +48,7 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
         told.written = true;
       }
       await darken(rebuild, host);
-      await host.ask({ code: 'cards.insert', text: `Put the card of ${node.name} into its board (${node.mac}), connect it${node.port === undefined ? '' : ` to port ${node.port} of the switch`}, and press Enter.`, fallback: 'done' });
+      await host.ask({ code: 'cards.insert', text: `Put the card of ${node.name} into its board (${node.mac}), ${node.port === undefined ? 'power it on' : `connect it to port ${node.port} of the switch`}, and press Enter.`, fallback: 'done' });
       told.asked = true;
     },
   };

@@ -26,7 +26,8 @@ export function rebuildOf(facts: Facts, record: RebuildRecord, patience: Patienc
       'Declare the node again and finish its rebuild; or, where it is given up for good, take the entry rebuild out of firstlight.lock.yaml.', { where: { file: facts.lockFile } });
   }
   facts.nonces.set(node.name, record.nonce);
-  return { facts, node, record, patience, lookout: createLookout(facts) };
+  // Its new card is written here, so it has a stamp: also where the board before was proven by its MAC alone.
+  return { facts, node: { ...node, proof: 'stamp' }, record, patience, lookout: createLookout(facts) };
 }
 
 /** The control planes other than the node itself: those that can be asked about it. */

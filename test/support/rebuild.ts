@@ -1,6 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createFacts } from '../../bootstrap/facts.ts';
 import { rebuild, type Rebuilt, type RebuildRequest } from '../../bootstrap/rebuild/rebuild.ts';
+import { runSteps, type RunResult } from '../../bootstrap/runner.ts';
+import { upSteps } from '../../bootstrap/up.ts';
 import { withSignal, type Host, type Question, type RunEvent } from '../../lib/host.ts';
 import { refuseCorruption } from '../../lab/nas/verdict.ts';
 import { loadCluster } from '../../nodes/load.ts';
@@ -11,6 +14,17 @@ import type { Rehearsal } from './rehearsal.ts';
 export type Disturbed = { readonly hands?: (question: Question) => Promise<string | undefined>; readonly stopAt?: (event: RunEvent) => boolean };
 
 let count = 0;
+
+const PATIENCE = { bootMs: 60_000, joinMs: 180_000 };
+
+/** One `up` in a rehearsal's world, of the cluster as its file declares it now. */
+export async function upAgain({ world, host }: Rehearsal): Promise<RunResult> {
+  count += 1;
+  const scratch = join(host.scratch, `up-${count}`);
+  await mkdir(scratch, { mode: 0o700 });
+  const own: Host = { ...host, scratch, cache: join(toolsFolder(), '..', '..'), ask: async (question) => await world.hands(question) ?? await host.ask(question) };
+  return runSteps(upSteps(createFacts(await loadCluster(world.clusterFolder), scratch), PATIENCE), own);
+}
 
 /** One `rebuild` in a rehearsal's world, with facts and a scratch folder of its own, as a new command has. The person types the node's name where that is asked for. */
 export async function rebuildIn({ world, host }: Rehearsal, request: RebuildRequest, disturbed: Disturbed = {}): Promise<Rebuilt> {
@@ -24,7 +38,29 @@ export async function rebuildIn({ world, host }: Rehearsal, request: RebuildRequ
     ask: async (question) => await disturbed.hands?.(question) ?? await person(question) ?? await world.hands(question) ?? await host.ask(question),
     emit: (event) => { host.emit(event); if (disturbed.stopAt?.(event)) stop.abort(); },
   };
-  const done = await rebuild(withSignal(own, stop.signal), await loadCluster(world.clusterFolder), request, { patience: { bootMs: 60_000, joinMs: 180_000 } });
+  const done = await rebuild(withSignal(own, stop.signal), await loadCluster(world.clusterFolder), request, { patience: PATIENCE });
   if (world.nas) refuseCorruption(world.nas);
   return done;
+}
+
+/**
+ * One rebuild, cut off as one step after another begins to act, and again as each is done; each next run goes on. Gives every boundary at
+ * which it was cut off, `acting STEP` or `done STEP`. A cut behind the last step leaves a finished rebuild: the node is well then.
+ */
+export async function rebuildInPieces(rehearsal: Rehearsal, request: RebuildRequest): Promise<readonly string[]> {
+  const boundaries: string[] = [];
+  for (;;) {
+    let cut: RunEvent | undefined;
+    const error = await rebuildIn(rehearsal, request, { stopAt: (event) => {
+      const boundary = `${event.code.slice('step.'.length)} ${event.step}`;
+      if (cut === undefined && /^step\.(acting|done)$/.test(event.code) && !boundaries.includes(boundary)) {
+        cut = event;
+        boundaries.push(boundary);
+      }
+      return cut !== undefined && event.step === cut.step;
+    } }).then(() => undefined, (reason: unknown) => reason as { readonly code?: string });
+    if (error === undefined || (boundaries.at(-1) === `done rebuilt:${request.node}` && error.code === 'E_REBUILD_HEALTHY')) return boundaries;
+    if (error.code !== 'E_ABORTED') throw error;
+    if (boundaries.length > 60) throw new Error(`it never ends: ${boundaries.join(', ')}`);
+  }
 }

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Rebuilt } from '../../../bootstrap/rebuild/rebuild.ts';
+import { rebuildSummary } from '../../../scripts/terminal/rebuild.ts';
+import { startCli } from '../../support/cli.ts';
+import { until } from '../../support/processes.ts';
+import { rebuildIn, rebuildInPieces, upAgain, type Disturbed } from '../../support/rebuild.ts';
+import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
+import { wellAgain } from '../../support/rebuilt.ts';
+
+// A worker that holds the LUN dies again and again, each time in another way, in one world: its card, its board, both; with the run cut off
+// at every boundary, with the program killed, with the old board coming back. Each time one command brings the same end.
+
+let rehearsal: Rehearsal;
+let kubeconfig: string;
+before(async () => {
+  rehearsal = await openRehearsal(fileURLToPath(new URL('../../../examples/homelab/machines/gandalf', import.meta.url)));
+  kubeconfig = (await rehearsal.up()).facts.kubeconfig;
+});
+after(() => rehearsal.close());
+
+/** The worker whose pod has the LUN now. */
+function holder(): string {
+  return rehearsal.world.mounts.at(-1)!.node;
+}
+
+async function rebuilt(node: string, disturbed: Disturbed = {}, force = false): Promise<Rebuilt> {
+  const done = await rebuildIn(rehearsal, { node, force }, disturbed);
+  await wellAgain(rehearsal, kubeconfig, done);
+  return done;
+}
+
+test('its card dies: one command, nobody is asked, and no volume moves before the fence', async () => {
+  const node = holder();
+  const mounts = rehearsal.world.mounts.length;
+  await rehearsal.world.kill(node, 'card');
+  await rehearsal.world.blankCard(node);
+  let atFence: number | undefined;
+  const done = await rebuilt(node, { stopAt: (event) => {
+    if (event.step === `fence:${node}` && event.code === 'step.done') atFence = rehearsal.world.mounts.length;
+    return false;
+  } });
+  assert.equal(atFence, mounts, 'nothing was mounted anywhere before the old board was off');
+  assert.equal(done.vouch?.by, 'switch');
+  assert.equal(done.endpoint.silent, 0);
+  assert.match(rebuildSummary(done), new RegExp(`${node} is rebuilt: [\\d.]+ (s|min)`));
+  assert.match(rebuildSummary(done), /What was lost:\n {2}- /);
+});
+
+test('its board dies: the spare with another MAC is asked about, and written into cluster.yaml', async () => {
+  const node = holder();
+  await rehearsal.world.kill(node, 'board');
+  const mac = await rehearsal.world.spare(node);
+  let asked = '';
+  const done = await rebuilt(node, { hands: async (question) => {
+    if (question.code !== 'rebuild.spare') return undefined;
+    asked = question.text;
+    return 'yes';
+  } });
+  assert.ok(asked.includes(mac), asked);
+  assert.equal(done.cluster.nodes.find((each) => each.name === node)?.mac, mac);
+  assert.equal(done.mac, mac);
+});
+
+test('both die, and the run is cut off as one step after another begins to act, and as it ends: the same end', async () => {
+  const node = holder();
+  await rehearsal.world.kill(node, 'both');
+  const mac = await rehearsal.world.spare(node);
+  await rehearsal.world.blankCard(node);
+  const boundaries = await rebuildInPieces(rehearsal, { node, mac });
+  for (const step of ['drain', 'fence', 'evict', 'card', 'power', 'config', 'rebuilt']) assert.ok(boundaries.includes(`acting ${step}:${node}`), `never cut off at ${step}: ${boundaries.join(', ')}`);
+  await wellAgain(rehearsal, kubeconfig, { record: { node } });
+});
+
+test('the old board comes back in the middle: it stops the run with the reason, or does no harm; then the same end', async () => {
+  const node = holder();
+  await rehearsal.world.kill(node, 'board');
+  const mac = await rehearsal.world.spare(node);
+  await rehearsal.world.blankCard(node);
+  const cameBack: [string, string][] = [];
+  for (const moment of [`fence:${node}`, `evict:${node}`, `card:${node}`, `config:${node}`, `ready:${node}`]) {
+    let reviving: Promise<{ powerOff(): Promise<void> }> | undefined;
+    const stalled = Promise.withResolvers<void>();
+    const error = await rebuildIn(rehearsal, { node, mac }, { stopAt: (event) => {
+      if (reviving === undefined && event.step === moment && /^step\.(done|already)$/.test(event.code)) {
+        reviving = rehearsal.world.revive(node);
+        void reviving.finally(() => stalled.resolve());
+      }
+      return false;
+    } }).then(() => undefined, (reason: unknown) => reason as { code?: string; message?: string });
+    if (reviving === undefined) assert.fail(`the run ended before ${moment}: ${error?.message}`);
+    cameBack.push([moment.split(':')[0]!, error?.code ?? 'went on']);
+    await (await reviving).powerOff();
+    if (error === undefined) break;
+    assert.match(error.code ?? '', /^E_(FENCE_BROKEN|FENCE_ALIVE|IDENTITY_OLD_CARD|SEVERAL)$/, error.message);
+  }
+  assert.ok(cameBack.some(([, code]) => code !== 'went on'), JSON.stringify(cameBack));
+  if (cameBack.at(-1)![1] !== 'went on') await rebuildIn(rehearsal, { node, mac });
+  await wellAgain(rehearsal, kubeconfig, { record: { node } });
+});
+
+test('the program is killed at one boundary after another, and the same command goes on', async () => {
+  const node = holder();
+  await rehearsal.world.kill(node, 'both');
+  const mac = await rehearsal.world.spare(node);
+  await rehearsal.world.blankCard(node);
+  // The person has put card and board in place already: the program, which nobody can answer, then finds them.
+  await rehearsal.world.hands({ code: 'cards.insert', text: '' });
+  const words = ['rebuild', rehearsal.world.clusterFolder, node, '--mac', mac, '--plain', '--yes'];
+  for (const moment of [`▸ The old board of ${node} is off`, `▸ Kubernetes lets go of the old ${node}`, `▸ Card of ${node}`, `▸ Machine config of ${node}`]) {
+    const started = startCli(rehearsal, words);
+    await until(moment, 240_000, () => {
+      assert.equal(started.child.exitCode, null, started.output());
+      return started.output().includes(moment);
+    });
+    await started.kill();
+  }
+  const last = startCli(rehearsal, words);
+  assert.equal(await last.exit, 0, last.output());
+  assert.match(last.output(), new RegExp(`${node} is rebuilt`));
+  await wellAgain(rehearsal, kubeconfig, { record: { node } });
+});
+
+test('a node that is well is refused, unless its name is typed: then it is drained before its power is cut', async () => {
+  const node = holder();
+  await assert.rejects(rebuildIn(rehearsal, { node }), { code: 'E_REBUILD_HEALTHY' });
+  await assert.rejects(rebuildIn(rehearsal, { node, force: true }, { hands: async (question) => (question.code === 'rebuild.force' ? 'another' : undefined) }), { code: 'E_REBUILD_KEPT' });
+  await rehearsal.world.blankCard(node);
+  const done = await rebuilt(node, { hands: async (question) => (question.code === 'rebuild.force' ? node : undefined) }, true);
+  assert.equal(done.result.steps.find((end) => end.step.id === `drain:${node}`)?.detail, 'cordoned and drained');
+});
+
+test('then up has nothing to do', async () => {
+  const again = await upAgain(rehearsal);
+  assert.deepEqual(again.steps.filter((end) => end.end !== 'already').map((end) => end.step.id), []);
+});
