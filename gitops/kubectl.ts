@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { problem } from '../lib/errors.ts';
 import type { CommandResult, Host } from '../lib/host.ts';
 
-const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional() });
+const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional(), observedGeneration: z.number().optional() });
 
 /** The parts of Kubernetes objects that this folder reads; others stay as they are. */
 const KubeObject = z.looseObject({
@@ -84,13 +84,19 @@ export function secretValue(secret: KubeObject | undefined, key: string): string
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8');
 }
 
-/** An object's condition Ready (or another type): whether it is True for the current generation, and its message. */
-export function condition(object: KubeObject, type = 'Ready'): { readonly met: boolean; readonly message: string } {
+/**
+ * An object's condition Ready (or another type): whether it is True for the current generation, and its message. `failed` says that
+ * the controller has tried this generation and could not: Flux writes that into the condition, and the object's own
+ * `observedGeneration` only after a success (fluxcd/kustomize-controller: internal/controller, finalizeStatus).
+ */
+export function condition(object: KubeObject, type = 'Ready'): { readonly met: boolean; readonly message: string; readonly failed?: boolean } {
+  const { generation } = object.metadata;
   const found = object.status?.conditions?.find((each) => each.type === type);
-  const current = object.status?.observedGeneration === undefined || object.status.observedGeneration === object.metadata.generation;
   if (!found) return { met: false, message: 'no controller has looked at it yet' };
-  if (!current) return { met: false, message: 'its newest generation is not reconciled yet' };
-  return { met: found.status === 'True', message: found.message || found.reason || `${type} is ${found.status}` };
+  const current = object.status?.observedGeneration === undefined || object.status.observedGeneration === generation;
+  const tried = current || (found.observedGeneration !== undefined && found.observedGeneration === generation);
+  if (!tried || (!current && found.status === 'True')) return { met: false, message: 'its newest generation is not reconciled yet' };
+  return { met: found.status === 'True', message: found.message || found.reason || `${type} is ${found.status}`, failed: found.status === 'False' };
 }
 
 function kubeProblem(stderr: string): Error {

@@ -11,8 +11,8 @@ import { gitopsOf } from './repository.ts';
 const KUSTOMIZATIONS = 'kustomizations.kustomize.toolkit.fluxcd.io';
 const GIT_REPOSITORIES = 'gitrepositories.source.toolkit.fluxcd.io';
 
-/** A Kustomization as Flux sees it. `message` says why it is not ready, or what was applied. */
-export type KustomizationState = { readonly name: string; readonly ready: boolean; readonly message: string };
+/** A Kustomization as Flux sees it. `message` says why it is not ready, or what was applied; `failed`: Flux tried, could not, and waits until it tries again. */
+export type KustomizationState = { readonly name: string; readonly ready: boolean; readonly message: string; readonly failed?: boolean };
 
 /**
  * Every Kustomization of the cluster: ready means not suspended, Ready for its newest generation and, where its source is
@@ -26,12 +26,15 @@ export async function observeKustomizations(host: Host, cluster: Cluster, kubeco
   return states;
 }
 
-/** Asks Flux to look at the repository and its Kustomizations now, not at their next interval (annotation `reconcile.fluxcd.io/requestedAt`). */
-export async function reconcileNow(host: Host, kubeconfig: string): Promise<void> {
+/**
+ * Asks Flux to look at the repository and its Kustomizations (those of flux-system that are named; all unless told) now, not at their
+ * next interval (annotation `reconcile.fluxcd.io/requestedAt`).
+ */
+export async function reconcileNow(host: Host, kubeconfig: string, names: readonly string[] = ['--all']): Promise<void> {
   const request = `reconcile.fluxcd.io/requestedAt=${new Date(host.clock.now()).toISOString()}`;
   const common = ['-n', FLUX_NAMESPACE, '--overwrite', '--field-manager=flux-client-side-apply', request];
   await kubectl(host, kubeconfig, ['annotate', `${GIT_REPOSITORIES}/${FLUX_NAMESPACE}`, ...common]);
-  await kubectl(host, kubeconfig, ['annotate', KUSTOMIZATIONS, '--all', ...common]);
+  await kubectl(host, kubeconfig, ['annotate', KUSTOMIZATIONS, ...names, ...common]);
 }
 
 /** Looks whether Flux has decrypted the CSI credentials into the cluster: hashes are compared, nothing of them is told. */
@@ -50,10 +53,10 @@ export async function observeSecretDelivered(host: Host, cluster: Cluster, crede
 function stateOf(object: KubeObject, wanted: string): KustomizationState {
   const { name: plain, namespace } = object.metadata;
   const name = namespace === FLUX_NAMESPACE ? plain : `${namespace}/${plain}`;
-  const { met, message } = condition(object);
+  const { met, message, failed } = condition(object);
   const applied = object.status?.lastAppliedRevision;
   if (object.spec?.['suspend'] === true) return { name, ready: false, message: 'is suspended; resume it with `flux resume kustomization`' };
-  if (!met) return { name, ready: false, message };
+  if (!met) return { name, ready: false, message, ...(failed ? { failed } : {}) };
   if (fromBootstrap(object) && applied !== wanted) return { name, ready: false, message: `applied ${applied ?? 'nothing'}, not yet ${wanted}` };
   return { name, ready: true, message };
 }

@@ -88,9 +88,12 @@ export function writingNothing(step: Step): Step {
   };
 }
 
+/** Milliseconds without a change after which Flux is asked to try again what failed: by itself it waits for `retryInterval`, minutes. */
+const ASK_AGAIN_MS = 20_000;
+
 /** Every Kustomization Ready at the pushed revision, and the encrypted Secret there in the clear for its reader. */
 export function reconciledStep(facts: Facts, room: Room): Step {
-  const look = async (host: Host): Promise<{ readonly waiting: string[]; readonly count: number; readonly revision: string }> => {
+  const look = async (host: Host): Promise<{ readonly waiting: string[]; readonly failed: string[]; readonly count: number; readonly revision: string }> => {
     const repository = await room(host);
     const seen = await observeKustomizations(host, facts.cluster, facts.kubeconfig, repository.revision);
     const waiting = seen.filter((kustomization) => !kustomization.ready).map((kustomization) => `${kustomization.name}: ${kustomization.message}`);
@@ -99,7 +102,8 @@ export function reconciledStep(facts: Facts, room: Room): Step {
       const delivered = await observeSecretDelivered(host, facts.cluster, await facts.credentials(host), facts.kubeconfig);
       if (delivered.state === 'needed') waiting.push(delivered.why);
     }
-    return { waiting, count: seen.length, revision: repository.revision };
+    const failed = seen.filter((kustomization) => kustomization.failed && !kustomization.name.includes('/')).map(({ name }) => name);
+    return { waiting, failed, count: seen.length, revision: repository.revision };
   };
   return {
     id: 'reconciled',
@@ -113,14 +117,22 @@ export function reconciledStep(facts: Facts, room: Room): Step {
     },
     async act(host) {
       await reconcileNow(host, facts.kubeconfig);
+      let still = { seen: '', since: host.clock.now() };
       await waitFor({
         name: 'every Kustomization is Ready at the pushed revision',
         deadlineMs: 10 * 60_000,
         everyMs: 1_000,
         hint: 'See `flux get kustomizations` and the controllers’ logs for the one named above.',
         look: async () => {
-          const { waiting } = await look(host);
-          return waiting.length === 0 ? { met: true, value: true } : { met: false, seen: waiting.join('; ') };
+          const { waiting, failed } = await look(host);
+          if (waiting.length === 0) return { met: true, value: true };
+          const [seen, now] = [waiting.join('; '), host.clock.now()];
+          if (seen !== still.seen) still = { seen, since: now };
+          else if (failed.length > 0 && now - still.since >= ASK_AGAIN_MS) {
+            still = { seen, since: now };
+            await reconcileNow(host, facts.kubeconfig, failed);
+          }
+          return { met: false, seen };
         },
       }, host);
     },

@@ -30,6 +30,12 @@ const IGNORED = [
   'codeship-steps.yml', '**/.goreleaser.yml', '**/.sops.yaml', '**/.flux.yaml',
 ];
 
+/** Who made an archive's commit, and when: the same always. */
+const DATED = {
+  GIT_AUTHOR_NAME: 'source', GIT_AUTHOR_EMAIL: 'source@localhost', GIT_AUTHOR_DATE: '1970-01-02T00:00:00Z',
+  GIT_COMMITTER_NAME: 'source', GIT_COMMITTER_EMAIL: 'source@localhost', GIT_COMMITTER_DATE: '1970-01-02T00:00:00Z',
+};
+
 /** Fetches the ref with real git (over ssh with the given key and only the given host keys). Throws git's own words. */
 export async function fetchRef(checkout: Checkout): Promise<Fetched> {
   const { folder, ref } = checkout;
@@ -44,7 +50,9 @@ export async function fetchRef(checkout: Checkout): Promise<Fetched> {
 
 /**
  * Writes the tree of a fetched commit as a tar.gz to `path`, without what Flux leaves out: its own patterns, the repository's
- * `.sourceignore` (the one at its root; deeper ones are not read) and `spec.ignore`, all with gitignore's rules.
+ * `.sourceignore` (the one at its root; deeper ones are not read) and `spec.ignore`, all with gitignore's rules. The same commit gives
+ * the same bytes at any time: an archive made twice would otherwise no longer fit the digest that controllers have of it, and they
+ * would try again only after their retry interval.
  */
 export async function archiveTree(checkout: Checkout, commit: string, path: string): Promise<void> {
   const work = await mkdtemp(join(checkout.folder, 'archive-'));
@@ -58,7 +66,9 @@ export async function archiveTree(checkout: Checkout, commit: string, path: stri
     await git(checkout, ['update-index', '-z', '--force-remove', '--stdin'], { ...index, input: left });
     const tree = (await git(checkout, ['write-tree'], index)).trim();
     const aside = join(work, 'tree.tar.gz');
-    await git(checkout, ['archive', '--format=tar.gz', `--output=${aside}`, tree]);
+    // Of a tree, git archive dates the files now; of a commit, as the commit.
+    const dated = (await git(checkout, ['commit-tree', tree, '-m', 'artifact'], { env: DATED })).trim();
+    await git(checkout, ['archive', '--format=tar.gz', `--output=${aside}`, dated]);
     await rename(aside, path);
   } finally {
     await rm(work, { recursive: true, force: true });

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { archiveTree, fetchRef, type Checkout } from '../../../lab/kubernetes/source/git-checkout.ts';
 import { refOf, type GitRepository } from '../../../lab/kubernetes/source/git-repository.ts';
 import { durationMs, failedStatus, SourceFailure, storedStatus } from '../../../lab/kubernetes/source/status.ts';
 
@@ -38,4 +43,24 @@ test('a status tells the generation and the request it answers, and keeps the ti
   const failed = failedStatus(repository({}, before), new SourceFailure('GitOperationFailed', 'no')) as { status: { conditions: { type: string; lastTransitionTime: string }[] } };
   assert.deepEqual(failed.status.conditions.map((condition) => condition.type), ['Ready', 'FetchFailed']);
   assert.notEqual(failed.status.conditions[0]?.lastTransitionTime, since);
+});
+
+test('the archive of a commit has no time of its own: made again it fits the digest that controllers know', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'firstlight-archive-'));
+  const [work, folder, path] = [join(root, 'work'), join(root, 'checkout'), process.env['PATH'] ?? ''];
+  const git = (...args: string[]): string => execFileSync('git', args, { cwd: work, env: { PATH: path, HOME: root, GIT_AUTHOR_NAME: 'o', GIT_AUTHOR_EMAIL: 'o@localhost', GIT_COMMITTER_NAME: 'o', GIT_COMMITTER_EMAIL: 'o@localhost' }, encoding: 'utf8' });
+  try {
+    mkdirSync(work);
+    git('init', '--quiet', '--initial-branch=main', '.');
+    writeFileSync(join(work, 'namespace.yaml'), 'kind: Namespace\n');
+    git('add', '.');
+    git('commit', '--quiet', '--message', 'first');
+    const checkout: Checkout = { url: work, ref: { kind: 'branch', value: 'main' }, timeoutMs: 20_000, path, signal: new AbortController().signal, folder };
+    const { commit } = await fetchRef(checkout);
+    await archiveTree(checkout, commit, join(root, 'artifact.tar.gz'));
+    const listed = execFileSync('tar', ['--utc', '-tvzf', join(root, 'artifact.tar.gz')], { encoding: 'utf8' });
+    assert.match(listed, /1970-01-02 00:00 namespace\.yaml\n$/);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 });
