@@ -20,6 +20,8 @@ const File = z.strictObject({
   gitKey: z.string().optional(),
   readerKey: z.string().optional(),
   vaultClientSecret: z.string().optional(),
+  backupKey: z.string().optional(),
+  places: z.record(z.string(), z.strictObject({ password: z.string().optional(), privateKey: z.string().optional(), accessKeyId: z.string().optional(), secretAccessKey: z.string().optional() })).optional(),
   chap: z.record(z.string(), z.string()).default({}),
   mutualChap: z.record(z.string(), z.string()).optional(),
 });
@@ -50,8 +52,8 @@ export async function readCredentials(host: Host, cluster: Cluster): Promise<Cre
     const keys = parsed.error.issues.map((issue) => issue.path.join('.') || issue.message).join(', ');
     throw problem('E_CREDENTIALS', `the credentials are not of the right shape: ${keys}`, 'Mend them with `sops edit`; the README shows the file.', { where: { file: path } });
   }
-  const { chap, mutualChap = {}, clusterIdentitySince: _, ...values } = parsed.data;
-  for (const secret of [...Object.values(values), ...Object.values(chap), ...Object.values(mutualChap)]) if (secret) host.mask.add(secret);
+  const { chap, mutualChap = {}, places = {}, clusterIdentitySince: _, ...values } = parsed.data;
+  for (const secret of [values, chap, mutualChap, ...Object.values(places)].flatMap((each) => Object.values(each))) if (secret) host.mask.add(secret);
   return parsed.data as Credentials;
 }
 
@@ -94,10 +96,19 @@ async function findMissing(cluster: Cluster, file: Credentials, path: string): P
   if (cluster.nas) need('nasPassword', 'nas');
   if (cluster.gitops) { need('gitKey', 'gitops'); need('clusterIdentity', 'gitops'); }
   if (cluster.vault) need('vaultClientSecret', 'vault');
+  faults.push(...missingOfPlaces(cluster, file, path));
   if (file.clusterIdentity) {
     const declared = cluster.secrets.recipients.find((recipient) => recipient.role === 'cluster')?.key;
     const own = await Promise.all(clusterIdentities(file).map((identity) => identityToRecipient(identity).catch(() => undefined)));
     if (!own.includes(declared)) faults.push(problem('E_CREDENTIALS_IDENTITY', 'clusterIdentity is not the private half of the recipient with role cluster', 'Put in the identity that belongs to that recipient, or mend secrets.recipients in cluster.yaml.', { where: { file: path } }));
   }
   return faults;
+}
+
+function missingOfPlaces(cluster: Cluster, { places = {} }: Credentials, path: string): FirstlightError[] {
+  return cluster.backup.places.flatMap(({ kind, name }) => {
+    const { password, privateKey, accessKeyId, secretAccessKey } = places[name] ?? {};
+    const missing = kind === 'sftp' && !password && !privateKey ? ['password or privateKey'] : kind === 's3' ? [...(accessKeyId ? [] : ['accessKeyId']), ...(secretAccessKey ? [] : ['secretAccessKey'])] : [];
+    return missing.map((key) => problem('E_CREDENTIALS_MISSING', `places.${name} has no ${key}, and the inventory’s backup has a place ${name}`, `Add it under places.${name} with \`sops edit\`.`, { where: { file: path } }));
+  });
 }

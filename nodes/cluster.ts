@@ -19,6 +19,7 @@ export type Cluster = {
   readonly nas?: Nas;
   readonly gitops?: Gitops;
   readonly vault?: Vault;
+  readonly backup: Backup;
   readonly secrets: Secrets;
 };
 
@@ -167,6 +168,15 @@ export type StoredSecret = {
   readonly secret: string;
   readonly key: string;
 };
+
+/** Where backups go, and how many stay in each place: the last ones, and the newest of each of so many days, ISO weeks and months. */
+export type Backup = { readonly places: readonly BackupPlace[]; readonly keep: { readonly last: number; readonly daily: number; readonly weekly: number; readonly monthly: number } };
+
+/** A place for backups. Passwords and keys are in the encrypted credentials, under its name. Paths are absolute; `make` says that a missing folder is made. */
+export type BackupPlace =
+  | { readonly kind: 'folder'; readonly name: string; readonly path: string; readonly make: boolean }
+  | { readonly kind: 'sftp'; readonly name: string; readonly user: string; readonly host: string; readonly port: number; readonly path: string; readonly hostKey: string }
+  | { readonly kind: 's3'; readonly name: string; readonly bucket: string; readonly prefix: string; readonly region: string; readonly endpoint?: string; readonly ca?: string };
 
 /** Who can decrypt what firstlight encrypts: at least two age recipients, exactly one of them the cluster's own. */
 export type Secrets = { readonly recipients: readonly Recipient[] };

@@ -17,11 +17,18 @@ export type Credentials = {
   readonly readerKey?: string;
   /** Secret of the service principal that reads the vault. */
   readonly vaultClientSecret?: string;
+  /** Private half of the key that signs backups (PKCS 8 DER in base64), made at the first one; the public half is pinned in the lock file. */
+  readonly backupKey?: string;
+  /** What the places for backups ask for, by place name: password or privateKey for SFTP, both keys for a bucket. */
+  readonly places?: Readonly<Record<string, PlaceSecrets>>;
   /** CHAP secret by LUN name, 12 to 16 characters (DSM's limits). */
   readonly chap: Readonly<Record<string, string>>;
   /** For mutual CHAP: the secret by which a LUN's target proves itself, by LUN name; never the same as the LUN's `chap`. */
   readonly mutualChap?: Readonly<Record<string, string>>;
 };
+
+/** See `Credentials.places`. */
+export type PlaceSecrets = { readonly password?: string; readonly privateKey?: string; readonly accessKeyId?: string; readonly secretAccessKey?: string };
 
 /** The identities the cluster should hold: its own, and during a rotation the next one too. */
 export function clusterIdentities(credentials: Pick<Credentials, 'clusterIdentity' | 'nextClusterIdentity'>): readonly string[] {

@@ -1,6 +1,7 @@
 import { present, type Draft, type Fault, type Rule } from './fault.ts';
 import { knowsIsolation } from './isolation.ts';
 import { addressesInSubnet, addressesUnique, endpointReachable, subnetApart } from './rules-addresses.ts';
+import { placesGood } from './rules-backup.ts';
 import { gitHostAgrees } from './rules-git.ts';
 import { claimsNeedGitops } from './rules-claims.ts';
 import { memoryPossible } from './rules-memory.ts';
@@ -83,5 +84,5 @@ function* recipientsEnough(draft: Draft): Iterable<Fault> {
 export const RULES: readonly Rule[] = [
   versionsFit, isolationKnown, subnetApart, addressesInSubnet, addressesUnique, endpointReachable,
   nodeNamesUnique, quorum, macsUnique, portsNeedSwitch, portsUnique, commandsFitDriver, commandsNamePort, portNameUsed, samplesRead, readerIsNoNode, cardSerialsUnique, labelsGood, memoryPossible, staticNeedsStamp,
-  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, claimsNeedGitops, gitHostAgrees, vaultNeedsGitops, vaultSecretsUnique, manifestsAgree, recipientsUnique, recipientsEnough,
+  certificateNeedsHttps, authorityAlone, lunsUnique, claimsUnique, claimsNeedGitops, gitHostAgrees, vaultNeedsGitops, vaultSecretsUnique, manifestsAgree, placesGood, recipientsUnique, recipientsEnough,
 ];

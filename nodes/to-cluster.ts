@@ -1,6 +1,7 @@
-import { resolve } from 'node:path';
-import type { Cluster, ClusterNode, Gitops, Nas, PowerCommands, PowerSwitch, Schematic, Vault } from './cluster.ts';
+import { resolve, sep } from 'node:path';
+import type { Backup, BackupPlace, Cluster, ClusterNode, Gitops, Nas, PowerCommands, PowerSwitch, Schematic, Vault } from './cluster.ts';
 import { plainMac, sizeInBytes } from './formats.ts';
+import { sftpParts } from './formats-backup.ts';
 import { readerParts } from './formats-reader.ts';
 import type { ClusterFile } from './schema.ts';
 
@@ -37,8 +38,24 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     ...(file.nas === undefined ? {} : { nas: nas(file.nas, folder) }),
     ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
     ...(file.vault === undefined ? {} : { vault: vault(file.vault, folder) }),
+    backup: backup(file.backup, folder),
     secrets: file.secrets,
   };
+}
+
+function backup(given: ClusterFile['backup'], folder: string): Backup {
+  const { last = 7, daily = 7, weekly = 4, monthly = 6 } = given?.keep ?? {};
+  return { places: (given?.places ?? [{ name: 'backups', folder: './backups' }]).map((place) => backupPlace(place, folder)), keep: { last, daily, weekly, monthly } };
+}
+
+function backupPlace({ name, folder: path = './backups', sftp, s3 }: NonNullable<NonNullable<ClusterFile['backup']>['places']>[number], folder: string): BackupPlace {
+  if (sftp) return { kind: 'sftp', name, ...sftpParts(sftp.url), hostKey: sftp.hostKey };
+  if (s3) {
+    const { bucket, prefix = '', region = 'us-east-1', endpoint, ca } = s3;
+    return { kind: 's3', name, bucket, prefix, region, ...(endpoint === undefined ? {} : { endpoint }), ...(ca === undefined ? {} : { ca: resolve(folder, ca) }) };
+  }
+  const whole = resolve(folder, path);
+  return { kind: 'folder', name, path: whole, make: whole.startsWith(`${folder}${sep}`) };
 }
 
 function plainVersion(text: string): string {

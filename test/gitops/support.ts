@@ -56,6 +56,7 @@ export async function startGitWorld(address: string): Promise<GitWorld> {
     nodes: [],
     nas: { address: '192.168.77.5', https: true, port: 5001, user: 'csi', iscsiPort: 3260, volume: '/volume1', luns: [] },
     gitops: { url: `ssh://git@${address}:2222/homelab.git`, branch: 'main', path: 'clusters/gandalf', hostKey: git.hostKey },
+    backup: { places: [], keep: { last: 7, daily: 7, weekly: 4, monthly: 6 } },
     secrets: { recipients: [
       { name: 'gandalf', role: 'cluster', key: recipients[0]! },
       { name: 'laptop', role: 'owner', key: recipients[1]! },

@@ -54,6 +54,19 @@ for (const name of readdirSync(join(INVENTORIES, 'valid'))) {
   });
 }
 
+test('places for backups: one folder unless told, each with its kind, and how many stay', async () => {
+  const file = join(INVENTORIES, 'valid/backup.yaml');
+  const folder = join(INVENTORIES, 'valid');
+  const { backup } = await loadCluster(file);
+  assert.deepEqual(backup.places.map((place) => ('path' in place ? [place.kind, place.name, place.path] : [place.kind, place.name, place.prefix])), [
+    ['folder', 'here', join(folder, 'backups')], ['folder', 'stick', '/mnt/stick/gandalf'], ['sftp', 'nas', '/volume1/backups/gandalf'], ['s3', 'offsite', 'prod/gandalf'],
+  ]);
+  assert.deepEqual(backup.places.map((place) => place.kind === 'folder' && place.make), [true, false, false, false], 'only a folder beside cluster.yaml is made');
+  assert.deepEqual(backup.keep, { last: 3, daily: 7, weekly: 4, monthly: 12 });
+  const { backup: unless } = await loadCluster(join(INVENTORIES, 'valid/nodes-only.yaml'));
+  assert.deepEqual(unless, { places: [{ kind: 'folder', name: 'backups', path: join(folder, 'backups'), make: true }], keep: { last: 7, daily: 7, weekly: 4, monthly: 6 } });
+});
+
 test('defaults are filled in, and optional sections stay away', async () => {
   const cluster = await loadCluster(join(INVENTORIES, 'valid/nodes-only.yaml'));
   assert.deepEqual([cluster.power, cluster.nas, cluster.gitops], [undefined, undefined, undefined]);

@@ -8,6 +8,7 @@ export function exampleCluster(folder: string, change: Partial<Cluster> = {}): C
     kubernetes: { version: '1.34.1' },
     network: { subnet: '192.168.77.0/24', gateway: '192.168.77.1', dns: ['192.168.77.1', '9.9.9.9'], ntp: ['192.168.77.1'], endpoint: 'https://192.168.77.10:6443', maintenance: 'dhcp' },
     nodes: [exampleNode('cp-1', 'control plane', 11), exampleNode('worker-1', 'worker', 21, { 'storage/iscsi': 'yes', rack: 'one' }), exampleNode('worker-2', 'worker', 22)],
+    backup: { places: [{ kind: 'folder', name: 'backups', path: `${folder}/backups`, make: true }], keep: { last: 7, daily: 7, weekly: 4, monthly: 6 } },
     secrets: { recipients: [] },
     ...change,
   };
