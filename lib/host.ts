@@ -47,10 +47,10 @@ export type Clock = {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 };
 
-/** The same host under a narrower signal: programs it runs and waits on it end when either fires. */
+/** The same host under a narrower signal: programs it runs and waits on it end when either fires, or the program's own signal. */
 export function withSignal(host: Host, signal: AbortSignal): Host {
   const both = eitherSignal(host.signal, signal);
-  return { ...host, signal: both, run: (command) => host.run({ ...command, signal: both }) };
+  return { ...host, signal: both, run: (command) => host.run({ ...command, signal: command.signal ? eitherSignal(both, command.signal) : both }) };
 }
 
 /** All that code below `scripts/` may know of the outside world (design.md: nothing there prints, prompts, reads clock or environment). */
