@@ -25,13 +25,13 @@ export type WorldKeys = {
   readonly vaultClientSecret: string;
 };
 
-/** Makes all keys of a world whose inventory has these recipients. */
-export async function makeKeys(recipients: readonly Recipient[], mask: Mask): Promise<WorldKeys> {
+/** Makes all keys of a world whose inventory has these recipients; the NAS's password is `nasPassword` where its disks were there before. */
+export async function makeKeys(recipients: readonly Recipient[], mask: Mask, nasPassword?: string): Promise<WorldKeys> {
   const age = await Promise.all(recipients.map(async ({ role }) => ({ role, ...await agePair(mask) })));
   return {
     age,
     git: sshPair(mask), gitHost: sshPair(mask), switchHost: sshPair(mask), reader: sshPair(mask), readerHost: sshPair(mask),
-    switchPassword: password(mask), nasPassword: password(mask), vaultClientSecret: password(mask),
+    switchPassword: password(mask), nasPassword: password(mask, nasPassword), vaultClientSecret: password(mask),
   };
 }
 
@@ -47,8 +47,7 @@ function sshPair(mask: Mask): SshPair {
   return { key: pair.private, line: pair.public.split(' ').slice(0, 2).join(' ') };
 }
 
-function password(mask: Mask): string {
-  const made = randomBytes(15).toString('base64url');
+function password(mask: Mask, made = randomBytes(15).toString('base64url')): string {
   mask.add(made);
   return made;
 }

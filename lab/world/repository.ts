@@ -19,14 +19,21 @@ export async function copyHomelab(cluster: Cluster, target: string): Promise<str
   return join(target, relative(cluster.repository, cluster.folder));
 }
 
-/** Makes the copied work tree a git repository and pushes its one commit into a new bare repository at `bare`. */
-export async function publish(host: Host, worktree: string, bare: string, branch: string): Promise<void> {
+/**
+ * Makes the copied work tree a git repository and pushes its one commit into a new bare repository at `bare`: the first, or one upon
+ * the history of `branch` in another repository.
+ */
+export async function publish(host: Host, worktree: string, bare: string, branch: string, history?: string): Promise<void> {
   const git = (args: readonly string[], cwd: string) => host.run({ program: 'git', args, cwd, env: AUTHOR });
   await mkdir(bare, { recursive: true });
   await git(['init', '--quiet', '--bare', `--initial-branch=${branch}`, '.'], bare);
   await git(['init', '--quiet', `--initial-branch=${branch}`, '.'], worktree);
+  if (history !== undefined) {
+    await git(['fetch', '--quiet', history, branch], worktree);
+    await git(['reset', '--quiet', '--soft', 'FETCH_HEAD'], worktree);
+  }
   await git(['add', '--all'], worktree);
-  await git(['commit', '--quiet', '--message', 'Describe the homelab'], worktree);
+  await git(['commit', '--quiet', '--allow-empty', '--message', 'Describe the homelab'], worktree);
   await git(['push', '--quiet', bare, branch], worktree);
 }
 

@@ -34,6 +34,10 @@ export type WorldOptions = {
   readonly programs: ReadonlyMap<string, string>;
   /** Where everything is; a loopback network of the world's own unless told. */
   readonly plan?: AddressPlan;
+  /** A git repository (bare or not) whose history the git host begins with: what the lab rewrites is one commit upon it. A history of one commit unless told. */
+  readonly history?: string;
+  /** The disks of a NAS that ran before, used where they are: LUNs with data, and the settings that it sealed with its account's password. */
+  readonly nas?: { readonly folder: string; readonly password: string };
 };
 
 /** A rehearsal's world: the machines of one inventory, at the addresses of its plan. */
@@ -76,7 +80,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
   try {
     const plan = options.plan ?? planAddresses(cluster, (await opened(holdNetwork())).seed);
-    const keys = await makeKeys(cluster.secrets.recipients, host.mask);
+    const keys = await makeKeys(cluster.secrets.recipients, host.mask, options.nas?.password);
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const vault = cluster.vault && await opened(startWorldVault(cluster.vault, plan, keys.vaultClientSecret));
     const { parts, etcds, mounts } = createParts(options.programs, vault?.ca);
@@ -101,7 +105,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const nas = cluster.nas && await opened(startNas({
       address: plan.address(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
       iscsiPort: plan.port(cluster.nas.iscsiPort), account: { user: cluster.nas.user, password: keys.nasPassword },
-      volume: { path: cluster.nas.volume, bytes: 8e12 }, folder: join(folder, 'nas'),
+      volume: { path: cluster.nas.volume, bytes: 8e12 }, folder: options.nas?.folder ?? join(folder, 'nas'),
     }));
     const worktree = join(folder, 'homelab');
     const clusterFolder = await copyHomelab(cluster, worktree);
@@ -116,7 +120,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     });
     if (vault && cluster.vault) await fillVault(vault, cluster.vault, worktree, clusterFolder, host.mask);
     const environment = await writeSecrets(options, keys, clusterFolder);
-    if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch);
+    if (cluster.gitops) await publish(host, worktree, join(folder, 'git', gitPath), cluster.gitops.branch, options.history);
     const git = repository && await opened(startGitHost({
       address: plan.address(repository.hostname), port: plan.port(Number(repository.port || 22)), user: repository.username || 'git',
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,

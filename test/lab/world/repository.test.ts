@@ -23,5 +23,15 @@ test('a rehearsal copies the repository without its history and without what is 
   await publish(host, copy, bare, 'main');
   const listed = await host.run({ program: 'git', args: ['ls-tree', '-r', '--name-only', 'main'], cwd: bare });
   assert.equal(listed.stdout.trim().split('\n').length, 4);
+  const log = async (where: string): Promise<string[]> => (await host.run({ program: 'git', args: ['log', '--format=%s', 'main'], cwd: where })).stdout.trim().split('\n');
+  assert.equal((await log(bare)).length, 1);
+
+  // Upon the history of another repository the commit is one more, and the tree is the work tree's.
+  const second = join(host.scratch, 'second');
+  await copyHomelab({ repository, folder } as Cluster, second);
+  writeFileSync(join(second, '.sops.yaml'), 'x: 2\n');
+  await publish(host, second, join(host.scratch, 'second.git'), 'main', bare);
+  assert.equal((await log(join(host.scratch, 'second.git'))).length, 2);
+  assert.equal((await host.run({ program: 'git', args: ['show', 'main:.sops.yaml'], cwd: join(host.scratch, 'second.git') })).stdout, 'x: 2\n');
   host.remove();
 });
