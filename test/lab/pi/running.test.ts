@@ -98,6 +98,27 @@ test('two boards cannot hold one address: the second says so and stays unreachab
   await offAll();
 });
 
+test('an old board that comes back with its config waits while a new one has its address, and starts nothing', async () => {
+  const parts = realParts('return');
+  const old = await board(CP, parts);
+  await applied(old, 'controlplane.yaml', files);
+  await old.powerOff();
+  const fresh = createBoard({ mac: 'dc:a6:32:00:00:31', dhcpAddress: CP, cardPath: 'new-card', parts, folder: join(files.folder, 'boards', 'fresh'), bootMs: 20 });
+  boards.push(fresh);
+  await fresh.powerOn();
+  await until(() => fresh.state() === 'maintenance', 'the new board in maintenance');
+  await old.powerOn();
+  await until(() => old.console().some((line) => line.includes(`another machine holds the address ${CP}`)), 'the old one finds its address taken');
+  await applied(fresh, 'controlplane.yaml', files);
+  await succeeds('bootstrap', '-n', CP);
+  await etcdService(/HEALTH +OK/);
+  assert.equal(old.address(), undefined);
+  assert.ok(!old.console().some((line) => line.includes('service[etcd]')));
+  await fresh.powerOff();
+  await until(() => old.state() === 'booted', 'the old one has the address');
+  await etcdService(/Preparing/);
+});
+
 test('a worker has no API before a control plane signs for it, nor with a wrong token', async () => {
   const parts = realParts('workers');
   const worker = await board(WORKER, parts);
