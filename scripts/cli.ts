@@ -48,6 +48,15 @@ command('check [cluster]', 'validate the file, tools, credentials, network, swit
   async () => (await import('./commands/check.ts')).checkCommand);
 command('status [cluster]', 'what is true now', 'firstlight status gandalf --json',
   async () => (await import('./commands/status.ts')).statusCommand);
+const backup = command('backup [cluster]', 'one archive of all that a restore needs: etcd proven by a restore, keys, configs, git; encrypted, signed, in every place', 'firstlight backup gandalf',
+  async () => (await import('./commands/backup.ts')).backupCommand)
+  .option('--to <place>', 'only there: a place of the inventory by its name, or a folder by its path')
+  .option('--write-job', 'make none now: write a CronJob into the GitOps repository that puts a snapshot into the bucket every night');
+command('list [cluster]', 'the backups in all places, newest first', 'firstlight backup list gandalf',
+  async () => (await import('./commands/backup.ts')).listCommand, backup);
+command('verify [cluster] [archive]', 'prove a backup: the newest, one by name, or a file; decrypted, every part and signature checked, its etcd restored and asked', 'firstlight backup verify gandalf --all',
+  async () => (await import('./commands/backup.ts')).verifyCommand, backup)
+  .option('--all', 'every backup of every place');
 command('flash [cluster] [node...]', 'only the cards of the named nodes: written, read back, stamped; boards are left alone', 'firstlight flash gandalf gandalf-w-2',
   async () => (await import('./commands/flash.ts')).flashCommand);
 command('git-key [cluster]', 'the public half of the key with which Flux reaches git, and where it goes', 'firstlight git-key gandalf --install',

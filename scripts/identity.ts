@@ -21,3 +21,11 @@ export async function unlockIdentity(session: Session): Promise<void> {
   await writeFile(opened, await unlock(file, passphrase), { mode: 0o600 });
   session.environment['SOPS_AGE_KEY_FILE'] = opened;
 }
+
+/** The person's age identities, as far as they lie in the clear (SOPS_AGE_KEY, else the key file, unlocked before): known to the mask from then on. Those in an agent or a plug-in are not among them. */
+export async function ownIdentities(session: Session): Promise<readonly string[]> {
+  const text = session.environment['SOPS_AGE_KEY'] || await readFile(identityFile(session.environment), 'utf8').catch(() => '');
+  const found = text.split('\n').map((line) => line.trim()).filter((line) => /^AGE-SECRET-KEY-(PQ-)?1[A-Z0-9]+$/.test(line));
+  for (const identity of found) session.host.mask.add(identity);
+  return found;
+}

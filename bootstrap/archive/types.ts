@@ -45,7 +45,7 @@ export type EtcdRecord = {
 /** A part that could not be had, and why: such a backup is made all the same, and says so. */
 export type MissingPart = { readonly part: string; readonly why: string };
 
-/** What an archive says of itself, signed. Times are ISO 8601, UTC; the snapshot was taken at `at`, or a moment after. */
+/** What an archive says of itself, signed. Times are ISO 8601, UTC; at `at` the snapshot was begun. */
 export type Manifest = {
   readonly format: number;
   readonly cluster: string;

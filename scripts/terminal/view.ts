@@ -20,8 +20,8 @@ export type View = {
 /** The mark of a happening inside a step that a person should see: `!` for trouble that passes, `·` for a change made; undefined for others. */
 export function happeningMark(event: RunEvent): '!' | '·' | undefined {
   if (event.message === undefined || event.message === '') return undefined;
-  if (/^(card\.stalled|image\.retry|storage\.dsm\.(login-again|logout-failed))$/.test(event.code)) return '!';
-  return event.code === 'storage.changed' ? '·' : undefined;
+  if (/^(card\.stalled|image\.retry|storage\.dsm\.(login-again|logout-failed)|backup\.(missing|refused))$/.test(event.code)) return '!';
+  return ['storage.changed', 'archive.pruned', 'backup.verified'].includes(event.code) ? '·' : undefined;
 }
 
 /** Seconds with one decimal below a minute, else `1 min 12 s`. */
