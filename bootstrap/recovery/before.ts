@@ -7,7 +7,7 @@ import type { Facts } from '../facts.ts';
 /** A list of objects and what it is of (`backup gandalf-…`, `the snapshot`). `at` is ISO 8601. */
 export type KnownObjects = { readonly of: string; readonly at?: string; readonly objects: readonly ObjectCount[] };
 
-/** What was known of the cluster before its etcd was made anew: its objects where some list tells them, and the pods that its workers still ran (`namespace/name`). */
+/** What was known of the cluster before its etcd was made anew: its objects where some list tells them, and the pods that its workers still ran (`namespace/name`). `revision` is that of the snapshot it came back from, where it did. */
 export type Before = { readonly known?: KnownObjects; readonly running: Readonly<Record<string, readonly string[]>>; readonly revision?: number };
 
 /** The pods that each worker still runs, by node name; without the workers that can't be asked. Changes nothing. */

@@ -12,8 +12,8 @@ import { viewStorage } from '../storage-view.ts';
 import { runningPods, type Before } from './before.ts';
 import { readBefore } from './keep.ts';
 
-/** Kinds that Kubernetes makes and forgets by itself: their number says nothing of what was lost. */
-const PASSING = new Set(['events', 'leases', 'pods', 'endpoints', 'endpointslices', 'replicasets', 'controllerrevisions', 'volumeattachments', 'csinodes', 'certificatesigningrequests', 'ipaddresses', 'flowschemas', 'prioritylevelconfigurations', 'jobs', 'apiservices.apiregistration.k8s.io']);
+/** Kinds that Kubernetes makes and forgets by itself, and Nodes, which are looked at one by one: their number says nothing of what was lost. */
+const PASSING = new Set(['nodes', 'events', 'leases', 'pods', 'endpoints', 'endpointslices', 'replicasets', 'controllerrevisions', 'volumeattachments', 'csinodes', 'certificatesigningrequests', 'ipaddresses', 'flowschemas', 'prioritylevelconfigurations', 'jobs', 'apiservices.apiregistration.k8s.io']);
 
 /**
  * What did not come back, exactly, as far as anything still tells of it: objects by kind and namespace against the list of before (the
@@ -24,8 +24,9 @@ export async function lossesOf(host: Host, facts: Facts, node: ClusterNode): Pro
   const before = await readBefore(facts.cluster, node.name);
   const [objects, luns] = [before?.known ? await countsNow(host, facts, node) : [], await unclaimedLuns(host, facts)];
   const known = before?.known ? missingObjects(before.known.objects, objects).map((line) => `${line} (of ${before.known!.of})`) : [];
+  const later = before?.revision !== undefined && before.known?.at ? [`what was changed in Kubernetes after ${before.known.at}, when the snapshot was taken`] : [];
   const ran = before && !before.known ? missingWorkloads(before.running, await runningPods(host, facts)) : [];
-  return [...known, ...ran, ...luns];
+  return [...later, ...known, ...ran, ...luns];
 }
 
 const NOTHING = 'nothing that anything still tells of';

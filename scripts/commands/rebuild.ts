@@ -1,8 +1,14 @@
 import { join, resolve } from 'node:path';
+import { createFacts } from '../../bootstrap/facts.ts';
 import type { Conclusion, Diagnosis } from '../../bootstrap/rebuild/diagnosis.ts';
+import { createFacts } from '../../bootstrap/facts.ts';
+import { backupCandidates } from '../../bootstrap/recovery/candidates.ts';
 import { planRebuild, rebuild, type RebuildRequest, type RebuildRun } from '../../bootstrap/rebuild/rebuild.ts';
+import { backupCandidates } from '../../bootstrap/recovery/candidates.ts';
 import { problem } from '../../lib/errors.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
+import { ownIdentities } from '../identity.ts';
+import { ownIdentities } from '../identity.ts';
 import { clusterAndNames, namedNodes } from '../named-nodes.ts';
 import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
 import type { Session } from '../session.ts';
@@ -18,13 +24,15 @@ export async function rebuildCommand(session: Session, _argument: string | undef
   const [node, another] = namedNodes(cluster, names, USAGE);
   if (another) throw problem('E_USAGE_NODES', `${names.length} nodes were named: one is rebuilt at a time`, 'Rebuild one, and when it is back the next.');
   await requireSystemPrograms(session, cluster);
-  await provideTools(session, node!.role === 'control plane' && isOnly(cluster) ? [...UP_TOOLS, 'etcd'] : UP_TOOLS);
+  const only = node!.role === 'control plane' && isOnly(cluster);
+  await provideTools(session, only ? [...UP_TOOLS, 'etcd'] : UP_TOOLS);
+  const run: RebuildRun = { ...shownBy(session, options), ...(only ? await backupsOf(session, cluster) : {}) };
   const request = requestOf(node!.name, options);
-  if (options['dryRun']) return dryRun(session, cluster, request, options);
+  if (options['dryRun']) return dryRun(session, cluster, request, run, options);
   const { host, view } = session;
   const journal = session.record(join(cluster.folder, 'runs', new Date(host.clock.now()).toISOString().replace(/[:.]/g, '-')));
   try {
-    const done = await rebuild(host, cluster, request, shownBy(session, options));
+    const done = await rebuild(host, cluster, request, run);
     await view.end();
     if (options['json']) process.stdout.write(`${host.mask.hide(JSON.stringify(rebuildData(done)))}\n`);
     else view.say(rebuildSummary(done));
@@ -39,6 +47,18 @@ function isOnly({ nodes }: Cluster): boolean {
   return nodes.filter((node) => node.role === 'control plane').length === 1;
 }
 
+/** The cluster's backups, which an only control plane's etcd comes back from. */
+async function backupsOf(session: Session, cluster: Cluster): Promise<Pick<RebuildRun, 'candidates'>> {
+  const identities = await ownIdentities(session);
+  return { candidates: (host) => backupCandidates(host, createFacts(cluster, host.scratch), identities) };
+}
+
+/** The backups that the etcd of an only control plane may come back from. */
+async function backupsOf(session: Session, cluster: Cluster): Promise<NonNullable<RebuildRun['candidates']>> {
+  const [identities, facts] = [await ownIdentities(session), createFacts(cluster, session.host.scratch)];
+  return (host) => backupCandidates(host, facts, identities);
+}
+
 function shownBy({ host, view }: Session, options: Record<string, unknown>): RebuildRun {
   return {
     begin: (steps) => view.begin(steps),
@@ -49,8 +69,8 @@ function shownBy({ host, view }: Session, options: Record<string, unknown>): Reb
   };
 }
 
-async function dryRun(session: Session, cluster: Cluster, request: RebuildRequest, options: Record<string, unknown>): Promise<number> {
-  const { conclusion, steps } = await planRebuild(session.host, cluster, request, shownBy(session, options));
+async function dryRun(session: Session, cluster: Cluster, request: RebuildRequest, run: RebuildRun, options: Record<string, unknown>): Promise<number> {
+  const { conclusion, steps } = await planRebuild(session.host, cluster, request, run);
   await session.view.end();
   if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'rebuild.plan', refuse: conclusion.refuse, steps: steps.map(stepData) })}\n`);
   else if (steps.length > 0) session.view.say(`\nWhat a rebuild would do, step by step:\n${planText(steps)}`);
