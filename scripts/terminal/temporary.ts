@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +22,10 @@ export function temporaryFolder(name: string, parent = tmpdir()): TemporaryFolde
     path,
     async remove() {
       await rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+      cleaner.ref();
       cleaner.stdin.end();
+      // A process that becomes another program would keep it as a zombie.
+      if (cleaner.exitCode === null && cleaner.signalCode === null) await once(cleaner, 'exit');
     },
   };
 }
