@@ -1,13 +1,10 @@
 import { join, resolve } from 'node:path';
 import { createFacts } from '../../bootstrap/facts.ts';
 import type { Conclusion, Diagnosis } from '../../bootstrap/rebuild/diagnosis.ts';
-import { createFacts } from '../../bootstrap/facts.ts';
 import { backupCandidates } from '../../bootstrap/recovery/candidates.ts';
 import { planRebuild, rebuild, type RebuildRequest, type RebuildRun } from '../../bootstrap/rebuild/rebuild.ts';
-import { backupCandidates } from '../../bootstrap/recovery/candidates.ts';
 import { problem } from '../../lib/errors.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
-import { ownIdentities } from '../identity.ts';
 import { ownIdentities } from '../identity.ts';
 import { clusterAndNames, namedNodes } from '../named-nodes.ts';
 import { provideTools, requireSystemPrograms } from '../provide-tools.ts';
@@ -51,12 +48,6 @@ function isOnly({ nodes }: Cluster): boolean {
 async function backupsOf(session: Session, cluster: Cluster): Promise<Pick<RebuildRun, 'candidates'>> {
   const identities = await ownIdentities(session);
   return { candidates: (host) => backupCandidates(host, createFacts(cluster, host.scratch), identities) };
-}
-
-/** The backups that the etcd of an only control plane may come back from. */
-async function backupsOf(session: Session, cluster: Cluster): Promise<NonNullable<RebuildRun['candidates']>> {
-  const [identities, facts] = [await ownIdentities(session), createFacts(cluster, session.host.scratch)];
-  return (host) => backupCandidates(host, facts, identities);
 }
 
 function shownBy({ host, view }: Session, options: Record<string, unknown>): RebuildRun {
