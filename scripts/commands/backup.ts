@@ -20,7 +20,7 @@ import type { Session } from '../session.ts';
 import { backupText, listText, verifyText } from '../terminal/backup.ts';
 
 /** Programs that prove a snapshot. */
-const PROOF_TOOLS = ['sops', 'etcd', 'etcdutl', 'etcdctl'];
+const PROOF_TOOLS = ['sops', 'etcd'];
 const BACKUP_TOOLS = [...PROOF_TOOLS, 'talosctl', 'kubectl'];
 /** Whose versions an archive names: what a restore may need the same of. */
 const NAMED = ['talosctl', 'etcd', 'kubectl', 'flux', 'sops'];
