@@ -20,11 +20,11 @@ export async function rebuildCommand(session: Session, _argument: string | undef
   const { cluster, names } = await clusterAndNames(words, USAGE);
   const [node, another] = namedNodes(cluster, names, USAGE);
   if (another) throw problem('E_USAGE_NODES', `${names.length} nodes were named: one is rebuilt at a time`, 'Rebuild one, and when it is back the next.');
+  const request = requestOf(node!.name, options);
   await requireSystemPrograms(session, cluster);
   const only = node!.role === 'control plane' && isOnly(cluster);
   await provideTools(session, only ? [...UP_TOOLS, 'etcd'] : UP_TOOLS);
   const run: RebuildRun = { ...shownBy(session, options), ...(only ? await backupsOf(session, cluster) : {}) };
-  const request = requestOf(node!.name, options);
   if (options['dryRun']) return dryRun(session, cluster, request, run, options);
   const { host, view } = session;
   const journal = session.record(join(cluster.folder, 'runs', new Date(host.clock.now()).toISOString().replace(/[:.]/g, '-')));

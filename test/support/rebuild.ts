@@ -64,3 +64,26 @@ export async function rebuildInPieces(rehearsal: Rehearsal, request: RebuildRequ
     if (boundaries.length > 60) throw new Error(`it never ends: ${boundaries.join(', ')}`);
   }
 }
+
+/**
+ * A rebuild during which the old board comes back, once behind each of these steps until a run gets to its end all the same; after each
+ * stop it is switched off again, and the same command goes on. Gives what became of each: the code it stopped with, or `went on`.
+ */
+export async function rebuildWithTheOldBoard(rehearsal: Rehearsal, request: RebuildRequest, moments: readonly string[]): Promise<readonly (readonly [string, string])[]> {
+  const { world } = rehearsal;
+  const came: [string, string][] = [];
+  for (const moment of moments) {
+    let back: ReturnType<typeof world.revive> | undefined;
+    const error = await rebuildIn(rehearsal, request, { stopAt: (event) => {
+      if (event.step === moment && /^step\.(done|already)$/.test(event.code)) back ??= world.revive(request.node);
+      return false;
+    } }).then(() => undefined, (reason: unknown) => reason as { readonly code?: string; readonly message?: string });
+    if (back === undefined) throw new Error(`the run ended before ${moment}: ${error?.message ?? 'well'}`, { cause: error });
+    await (await back).powerOff();
+    came.push([moment, error?.code ?? 'went on']);
+    if (error === undefined) return came;
+    if (!/^E_(FENCE_BROKEN|FENCE_ALIVE|IDENTITY_OLD_CARD)$/.test(error.code ?? '')) throw error;
+  }
+  await rebuildIn(rehearsal, request);
+  return came;
+}

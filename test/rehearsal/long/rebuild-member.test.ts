@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseDocument } from 'yaml';
 import { watchQuorum } from '../../support/quorum.ts';
-import { rebuildIn, rebuildInPieces, upAgain } from '../../support/rebuild.ts';
+import { rebuildIn, rebuildInPieces, rebuildWithTheOldBoard, upAgain } from '../../support/rebuild.ts';
 import { wellAgain } from '../../support/rebuilt.ts';
 import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
 
@@ -68,6 +68,19 @@ test('cp-2 dies again, and the run is cut off at every boundary: the same end, a
   await wellAgain(rehearsal, kubeconfig, { record: { node: 'cp-2' } });
   for (const step of ['drain', 'fence', 'member', 'evict', 'card', 'config', 'rebuilt']) assert.ok(boundaries.includes(`acting ${step}:cp-2`), `never cut off at ${step}: ${boundaries.join(', ')}`);
   assert.ok(told.longestMs < ELECTION_MS, `etcd took no write for ${told.longestMs} ms: ${told.said.join('; ')}`);
+  assert.deepEqual(told.gaps, []);
+});
+
+test('the old board of cp-3 comes back in the middle: no split cluster', async () => {
+  const { world } = rehearsal;
+  const quorum = watchQuorum(rehearsal);
+  await world.kill('cp-3', 'board');
+  const mac = await world.spare('cp-3');
+  await world.blankCard('cp-3');
+  const came = await rebuildWithTheOldBoard(rehearsal, { node: 'cp-3', mac }, ['fence', 'member', 'card', 'config', 'etcd', 'ready'].map((step) => (step === 'etcd' ? step : `${step}:cp-3`)));
+  const told = await quorum.end();
+  await wellAgain(rehearsal, kubeconfig, { record: { node: 'cp-3' } });
+  assert.deepEqual(came.slice(0, 2).map(([, code]) => code), ['E_FENCE_BROKEN', 'E_FENCE_BROKEN'], JSON.stringify(came));
   assert.deepEqual(told.gaps, []);
 });
 

@@ -5,7 +5,7 @@ import type { Rebuilt } from '../../../bootstrap/rebuild/rebuild.ts';
 import { rebuildSummary } from '../../../scripts/terminal/rebuild.ts';
 import { startCli } from '../../support/cli.ts';
 import { until } from '../../support/processes.ts';
-import { rebuildIn, rebuildInPieces, upAgain, type Disturbed } from '../../support/rebuild.ts';
+import { rebuildIn, rebuildInPieces, rebuildWithTheOldBoard, upAgain, type Disturbed } from '../../support/rebuild.ts';
 import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
 import { wellAgain } from '../../support/rebuilt.ts';
 
@@ -78,25 +78,8 @@ test('the old board comes back in the middle: it stops the run with the reason, 
   await rehearsal.world.kill(node, 'board');
   const mac = await rehearsal.world.spare(node);
   await rehearsal.world.blankCard(node);
-  const cameBack: [string, string][] = [];
-  for (const moment of [`fence:${node}`, `evict:${node}`, `card:${node}`, `config:${node}`, `ready:${node}`]) {
-    let reviving: Promise<{ powerOff(): Promise<void> }> | undefined;
-    const stalled = Promise.withResolvers<void>();
-    const error = await rebuildIn(rehearsal, { node, mac }, { stopAt: (event) => {
-      if (reviving === undefined && event.step === moment && /^step\.(done|already)$/.test(event.code)) {
-        reviving = rehearsal.world.revive(node);
-        void reviving.finally(() => stalled.resolve());
-      }
-      return false;
-    } }).then(() => undefined, (reason: unknown) => reason as { code?: string; message?: string });
-    if (reviving === undefined) assert.fail(`the run ended before ${moment}: ${error?.message}`);
-    cameBack.push([moment.split(':')[0]!, error?.code ?? 'went on']);
-    await (await reviving).powerOff();
-    if (error === undefined) break;
-    assert.match(error.code ?? '', /^E_(FENCE_BROKEN|FENCE_ALIVE|IDENTITY_OLD_CARD|SEVERAL)$/, error.message);
-  }
-  assert.ok(cameBack.some(([, code]) => code !== 'went on'), JSON.stringify(cameBack));
-  if (cameBack.at(-1)![1] !== 'went on') await rebuildIn(rehearsal, { node, mac });
+  const came = await rebuildWithTheOldBoard(rehearsal, { node, mac }, ['fence', 'evict', 'card', 'config', 'ready'].map((step) => `${step}:${node}`));
+  assert.deepEqual(came.slice(0, 2).map(([, code]) => code), ['E_FENCE_BROKEN', 'E_FENCE_BROKEN'], JSON.stringify(came));
   await wellAgain(rehearsal, kubeconfig, { record: { node } });
 });
 
@@ -108,6 +91,9 @@ test('the program is killed at one boundary after another, and the same command 
   // The person has put card and board in place already: the program, which nobody can answer, then finds them.
   await rehearsal.world.hands({ code: 'cards.insert', text: '' });
   const words = ['rebuild', rehearsal.world.clusterFolder, node, '--mac', mac, '--plain', '--yes'];
+  const dry = startCli(rehearsal, [...words, '--dry-run']);
+  assert.equal(await dry.exit, 2, dry.output());
+  assert.match(dry.output(), /▸ The old board of gandalf-w-\d is off \(! The power of gandalf-w-\d is cut\.\)/);
   for (const moment of [`▸ The old board of ${node} is off`, `▸ Kubernetes lets go of the old ${node}`, `▸ Card of ${node}`, `▸ Machine config of ${node}`]) {
     const started = startCli(rehearsal, words);
     await until(moment, 240_000, () => {
