@@ -16,13 +16,13 @@ const TRIES = 200;
 
 /**
  * Takes a loopback network (of the 64 from 127.128 to 127.191; those below are the tests’ own) for one world by listening at its first address: worlds side by side,
- * of other processes too, never share one. `draw` gives a seed. Throws `E_LAB_SUBNET` when none is found free.
+ * of other processes too, never share one. `draw` gives a seed; `port` is one that all of them agree on. Throws `E_LAB_SUBNET` when none is found free.
  */
-export async function holdNetwork(draw: () => number = () => randomInt(0x10000)): Promise<LabNetwork> {
+export async function holdNetwork(draw: () => number = () => randomInt(0x10000), port = PORT): Promise<LabNetwork> {
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const seed = draw();
     const server = createServer((socket) => socket.destroy());
-    server.listen(PORT, `127.${128 + (seed >> 8) % 64}.0.0`);
+    server.listen(port, `127.${128 + (seed >> 8) % 64}.0.0`);
     const fault = await once(server, 'listening').then(() => undefined, (error: NodeJS.ErrnoException) => error);
     if (fault === undefined) return { seed, close: async () => { await once(server.close(), 'close'); } };
     if (fault.code !== 'EADDRINUSE') throw fault;
