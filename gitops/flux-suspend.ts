@@ -7,8 +7,8 @@ export const SUSPENDABLE = ['kustomizations.kustomize.toolkit.fluxcd.io', 'helmr
 /** Marks what firstlight suspended, so that what its owner had suspended stays so. */
 export const SUSPENDED_ANNOTATION = 'firstlight.dev/suspended';
 
-/** What of Flux acts, what firstlight suspended, and what its owner had (`kustomization flux-system/apps`). */
-export type Suspension = { readonly acting: readonly string[]; readonly ours: readonly string[]; readonly owners: readonly string[] };
+/** What of Flux acts, what firstlight suspended, what its owner had suspended, and what of ours its owner let go on (`kustomization flux-system/apps`). */
+export type Suspension = { readonly acting: readonly string[]; readonly ours: readonly string[]; readonly owners: readonly string[]; readonly released: readonly string[] };
 
 type Suspendable = { readonly kind: string; readonly object: KubeObject };
 
@@ -17,15 +17,16 @@ export async function observeSuspension(host: Host, kubeconfig: string): Promise
   const all = await suspendables(host, kubeconfig);
   const named = (choose: (object: KubeObject) => boolean): string[] => all.filter(({ object }) => choose(object)).map(nameOf);
   return {
-    acting: named((object) => !isSuspended(object)),
+    acting: named((object) => !isSuspended(object) && !isMarked(object)),
     ours: named((object) => isSuspended(object) && isMarked(object)),
     owners: named((object) => isSuspended(object) && !isMarked(object)),
+    released: named((object) => !isSuspended(object) && isMarked(object)),
   };
 }
 
-/** Suspends all that acts, marked as ours. Throws what kubectl throws. */
+/** Suspends all that acts, marked as ours; what its owner let go on against our mark goes on. Throws what kubectl throws. */
 export async function suspendAll(host: Host, kubeconfig: string): Promise<void> {
-  await change(host, kubeconfig, (object) => !isSuspended(object), { metadata: { annotations: { [SUSPENDED_ANNOTATION]: 'while etcd is brought back' } }, spec: { suspend: true } });
+  await change(host, kubeconfig, (object) => !isSuspended(object) && !isMarked(object), { metadata: { annotations: { [SUSPENDED_ANNOTATION]: 'while etcd is brought back' } }, spec: { suspend: true } });
 }
 
 /** Lets go on what firstlight suspended; what its owner suspended stays. Throws what kubectl throws. */

@@ -1,14 +1,14 @@
 import { FLUX_NAMESPACE } from '../../gitops/age-secret.ts';
 import { observeSuspension, resumeOurs, suspendAll } from '../../gitops/flux-suspend.ts';
 import { requireGitNotOlder } from '../../gitops/git-standing.ts';
-import { getObjects, kubectl } from '../../gitops/kubectl.ts';
+import { applyObjects, getObjects, kubectl } from '../../gitops/kubectl.ts';
 import { openRepository } from '../../gitops/repository.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
 
-/** On namespace flux-system: which recovery Flux was let go on after. A run that goes on then does not suspend it again. */
-const RESUMED_ANNOTATION = 'firstlight.dev/resumed-after';
+/** Which recovery Flux was let go on after, so that a run that goes on then does not suspend it again. Not an annotation in Flux's namespace: Flux takes away what others write there. */
+const MARK = { name: 'firstlight-recovery', namespace: 'kube-system', key: 'resumedAfter' } as const;
 
 /**
  * The controllers that are begun anew, by the label `app` of their pods (fluxcd/flux2:manifests/bases). Not source-controller: what it
@@ -40,8 +40,9 @@ export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[
   return {
     id: 'resume-flux', part: 'Recovery', title: 'Flux goes on: git is not older than what came back', needs,
     async observe(host) {
-      const { ours } = await observeSuspension(host, facts.kubeconfig);
+      const { ours, released } = await observeSuspension(host, facts.kubeconfig);
       if (ours.length > 0) return { state: 'needed', why: `suspended: ${ours.join(', ')}` };
+      if (released.length > 0) return { state: 'needed', why: `its owner let it go on: ${released.join(', ')}` };
       const there = await getObjects(host, facts.kubeconfig, [`namespaces/${FLUX_NAMESPACE}`]);
       if (there.length === 0) return { state: 'done', detail: 'the cluster has no Flux yet' };
       return await resumedAfter(host, facts) === id ? { state: 'done', detail: 'it acts' } : { state: 'needed', why: 'to be noted' };
@@ -50,7 +51,7 @@ export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[
       const { ours } = await observeSuspension(host, facts.kubeconfig);
       if (ours.length > 0) host.emit({ code: 'recovery.git', message: await standing(host) });
       await restartControllers(host, facts);
-      await kubectl(host, facts.kubeconfig, ['annotate', 'namespace', FLUX_NAMESPACE, '--overwrite', `${RESUMED_ANNOTATION}=${id}`]);
+      await applyObjects(host, facts.kubeconfig, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: MARK.name, namespace: MARK.namespace }, data: { [MARK.key]: id } }]);
       await resumeOurs(host, facts.kubeconfig);
     },
   };
@@ -65,6 +66,5 @@ async function restartControllers(host: Host, facts: Facts): Promise<void> {
 }
 
 async function resumedAfter(host: Host, facts: Facts): Promise<string | undefined> {
-  const [namespace] = await getObjects(host, facts.kubeconfig, [`namespaces/${FLUX_NAMESPACE}`]);
-  return (namespace?.metadata['annotations'] as Readonly<Record<string, string>> | undefined)?.[RESUMED_ANNOTATION];
+  return (await getObjects(host, facts.kubeconfig, ['-n', MARK.namespace, `configmaps/${MARK.name}`]))[0]?.data?.[MARK.key];
 }

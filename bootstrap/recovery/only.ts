@@ -17,13 +17,15 @@ export type Comeback = { readonly facts: Facts; readonly patience: Patience; rea
 /**
  * What brings etcd and Kubernetes back on control planes that have their configs (`needs`): each LUN for one writer, etcd from where it was
  * decided, the API server, Flux held, every node Ready (its kubelet started anew where it is not known), ghosts gone, LUNs let go of, Flux
- * let go on. Last: `resume-flux`; without GitOps `writers-settled`, without a NAS `stale`.
+ * let go on. Last: `resume-flux`; without a Flux of before `writers-settled`, without a NAS `stale`.
  */
 export function comebackSteps({ facts, patience, source, since, id, fresh }: Comeback, needs: readonly string[]): Step[] {
   const { nodes, gitops, nas } = facts.cluster;
   const writers = nas ? [oneWriterStep(facts, nas, needs)] : [];
   const steps: Step[] = [...writers, recoverEtcdStep(facts, source, [...needs, ...writers.map((step) => step.id)], patience.joinMs), kubeconfigStep(facts, patience.joinMs)];
-  if (gitops) steps.push(suspendFluxStep(facts, id, ['kubeconfig']));
+  // An etcd that begins empty has no Flux of before.
+  const flux = gitops !== undefined && source.from !== 'nothing';
+  if (flux) steps.push(suspendFluxStep(facts, id, ['kubeconfig']));
   const held = [steps.at(-1)!.id];
   for (const node of nodes) {
     // The kubelet of a new board has just begun, and registers by itself.
@@ -32,7 +34,7 @@ export function comebackSteps({ facts, patience, source, since, id, fresh }: Com
   }
   steps.push(staleStep(facts, nodes.map((node) => `ready:${node.name}`)));
   if (nas) steps.push(writersSettledStep(facts, nas, ['stale']));
-  if (gitops) steps.push(resumeFluxStep(facts, id, [steps.at(-1)!.id]));
+  if (flux) steps.push(resumeFluxStep(facts, id, [steps.at(-1)!.id]));
   return steps;
 }
 
