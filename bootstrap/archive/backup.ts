@@ -100,7 +100,7 @@ async function repository(host: Host, facts: Facts, room: Room): Promise<Collect
 async function storage(host: Host, facts: Facts): Promise<Collected> {
   const view = await viewStorage(host, facts);
   const missing: MissingPart[] = view.kubernetes === undefined ? [] : [{ part: 'the volumes on the LUNs', why: view.kubernetes }];
-  return { parts: [json(ENTRY.storage, view)], missing, detail: `${view.luns.length} LUNs` };
+  return { parts: [json(ENTRY.storage, view)], missing, detail: `${view.luns.length} LUN${view.luns.length === 1 ? '' : 's'}` };
 }
 
 async function vault(host: Host, facts: Facts): Promise<Collected> {

@@ -48,9 +48,9 @@ export function verifyText(all: readonly Verified[], own: ReadonlySet<string>): 
   return [...texts, '', refused === 0 ? `${all.length === 1 ? 'It is' : `All ${all.length} are`} good.` : `${refused} of ${all.length} refused.`].join('\n');
 }
 
-/** `3 hours old`, `just made`. */
+/** `3 hours old`, `a moment old`. */
 function age(at: number, now: number): string {
   const minutes = Math.floor((now - at) / 60_000);
   const [count, unit] = minutes < 60 ? [minutes, 'minute'] : minutes < 48 * 60 ? [Math.floor(minutes / 60), 'hour'] : [Math.floor(minutes / 1440), 'day'];
-  return minutes < 1 ? 'just made' : `${count} ${unit}${count === 1 ? '' : 's'} old`;
+  return minutes < 1 ? 'a moment old' : `${count} ${unit}${count === 1 ? '' : 's'} old`;
 }
