@@ -1,8 +1,12 @@
 import { readlinkSync } from 'node:fs';
 import { FirstlightError, isAbort } from '../lib/errors.ts';
 import type { Host } from '../lib/host.ts';
+import type { Session } from './session.ts';
 
-/** Where the process that entered a namespace says which network namespace it came from (`net:[4026531840]`). */
+/** The network namespace that was left for one of the process's own; or why there is none of its own (`''`: nobody asked for one). */
+export type Whereabouts = { readonly left: string } | { readonly why: string };
+
+/** Where a process that entered a namespace says which network namespace it came from (`net:[4026531840]`). */
 const CAME_FROM = 'FIRSTLIGHT_NAMESPACE_LEFT';
 
 /** A user namespace (so that no root is needed) with a network and mounts of its own; processes stay those of the machine, whose locks name them. */
@@ -34,16 +38,26 @@ export async function whyNoNamespace(host: Host): Promise<string | undefined> {
   }
 }
 
-/** Becomes the same command in new namespaces: the process, its terminal and whoever waits for it stay. The session must have been closed. */
-export function enterNamespace(): never {
-  const env = { ...process.env, [CAME_FROM]: networkNamespace() } as Record<string, string>;
-  return process.execve!('/usr/bin/env', ['env', ...UNSHARE, process.execPath, ...process.execArgv, ...process.argv.slice(1)], env);
+/**
+ * Begins the command anew in a network namespace of its own, where the system allows one: it gets here a second time, in the same
+ * process. With `stay` it goes on where it is. Throws `E_ABORTED`.
+ */
+export async function moveIn(session: Session, stay: boolean): Promise<Whereabouts> {
+  const left = session.environment[CAME_FROM];
+  if (left !== undefined) {
+    // Told once: children don't inherit it.
+    delete session.environment[CAME_FROM];
+    delete process.env[CAME_FROM];
+    return { left };
+  }
+  const why = stay ? '' : await whyNoNamespace(session.host);
+  if (why !== undefined) return { why };
+  await session.close();
+  return enterNamespace();
 }
 
-/** The network namespace that this process left by `enterNamespace`; undefined when it did not. Told once: children don't inherit it. */
-export function namespaceLeft(environment: Record<string, string>): string | undefined {
-  const left = environment[CAME_FROM];
-  delete environment[CAME_FROM];
-  delete process.env[CAME_FROM];
-  return left;
+/** Becomes the same command in new namespaces: the process, its terminal and whoever waits for it stay. */
+function enterNamespace(): never {
+  const env = { ...process.env, [CAME_FROM]: networkNamespace() } as Record<string, string>;
+  return process.execve!('/usr/bin/env', ['env', ...UNSHARE, process.execPath, ...process.execArgv, ...process.argv.slice(1)], env);
 }

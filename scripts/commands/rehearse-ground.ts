@@ -5,7 +5,7 @@ import { watchOutside } from '../../lab/world/outside.ts';
 import { withSignal, type Host } from '../../lib/host.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { furnishNamespace } from '../namespace-inside.ts';
-import { enterNamespace, namespaceLeft, whyNoNamespace } from '../namespace.ts';
+import type { Whereabouts } from '../namespace.ts';
 import type { Session } from '../session.ts';
 
 /** Where a rehearsal takes place. */
@@ -23,24 +23,10 @@ export type Ground = {
 };
 
 /**
- * Begins the command anew in a network namespace of the rehearsal's own, where the system allows one: it gets here a second time, in the
- * same process. Gives the network namespace that was left; or why there is none of its own (`''`: the person wants loopback).
- * Throws `E_ABORTED`.
- */
-export async function moveIn(session: Session, loopback: boolean): Promise<{ readonly left: string } | { readonly why: string }> {
-  const left = namespaceLeft(session.environment);
-  if (left !== undefined) return { left };
-  const why = loopback ? '' : await whyNoNamespace(session.host);
-  if (why !== undefined) return { why };
-  await session.close();
-  return enterNamespace();
-}
-
-/**
  * Makes the ground where `moveIn` ended: in a namespace of its own the inventory's real addresses and names; else a network on loopback,
  * whose every connection is watched. `folder` is the rehearsal's. Throws `E_LAB_SUBNET`, `E_LAB_OUTSIDE`.
  */
-export async function layGround({ host }: Session, cluster: Cluster, folder: string, place: { readonly left: string } | { readonly why: string }): Promise<Ground> {
+export async function layGround({ host }: Session, cluster: Cluster, folder: string, place: Whereabouts): Promise<Ground> {
   if ('left' in place) {
     const plan = realAddresses(cluster);
     await furnishNamespace(host, place.left, plan, join(folder, 'namespace'));
