@@ -43,6 +43,6 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
 <thead role="rowgroup"><tr role="row">${columns.map((column, index) => html`<th scope="col" role="columnheader" class="${kind(index)}">${column.head}</th>`)}</tr></thead>
 <tbody role="rowgroup">${rows.map((row) => (typeof row === 'string' ? html`<tr role="row" class="group"><th scope="colgroup" role="rowheader" colspan="${columns.length}">${row}</th></tr>` : html`<tr role="row">${row.map((cell, index) => (index === 0
     ? html`<th scope="row" role="rowheader">${cell}</th>`
-    : html`<td role="cell" class="${kind(index)}" data-head="${columns[index]?.head}">${cell}</td>`))}</tr>
+    : html`<td role="cell" class="${kind(index)}" data-head="${columns[index]?.head}"><div>${cell}</div></td>`))}</tr>
 `))}</tbody></table></div>`;
 }

@@ -9,8 +9,8 @@ import { counted, length, lostLength, VERDICT } from './words.ts';
 /** All scenarios of a page: a table with verdict and numbers against their budgets, each linked to its own part, and how they did over earlier runs. */
 export function overview(records: readonly RehearsalRecord[], trend: Trend, anchor: (record: RehearsalRecord, index: number) => string): Markup {
   const rows = records.map((record, index) => html`<tr role="row"><th scope="row" role="rowheader"><a href="#${anchor(record, index)}">${record.scenario.title}</a> <span class="below">${record.scenario.name}</span></th>
-<td role="cell" data-head="Verdict"><span class="verdict-cell">${verdictMark(record.verdict)} <b>${VERDICT[record.verdict].word}</b></span></td>
-<td role="cell" data-head="Time to recover">${time(record)}</td><td role="cell" data-head="Data lost">${data(record)}</td></tr>
+<td role="cell" data-head="Verdict"><div class="verdict-cell">${verdictMark(record.verdict)} <b>${VERDICT[record.verdict].word}</b></div></td>
+<td role="cell" data-head="Time to recover"><div>${time(record)}</div></td><td role="cell" data-head="Data lost"><div>${data(record)}</div></td></tr>
 `);
   const grown = records.filter((record) => runsOf(record, trend).length > 1);
   return html`<section aria-labelledby="all"><h2 id="all">All scenarios</h2><div class="sheet overview"><table role="table"><caption class="unseen">All scenarios with their verdicts, times to recover and data lost</caption>

@@ -21,7 +21,7 @@ export function cameBack(record: RehearsalRecord): Markup {
   const { differences, lost, objects } = record;
   const totals = objectTotals(record);
   const rows = byKind(record).map((row) => [
-    html`${row.kind}${row.namespaces.length > 0 && html` <span class="below">${row.namespaces.length > 3 ? counted(row.namespaces.length, 'namespace') : row.namespaces.join(', ')}</span>`}`,
+    html`${kindName(row.kind)}${row.namespaces.length > 0 && html` <span class="below">${row.namespaces.length > 3 ? counted(row.namespaces.length, 'namespace') : row.namespaces.join(', ')}</span>`}`,
     thousands(row.before), thousands(row.after),
     row.wrong > 0 ? okMark(false, `${differenceWords(row)}: not allowed`) : differenceWords(row),
   ]);
@@ -29,7 +29,12 @@ export function cameBack(record: RehearsalRecord): Markup {
 ${differences.length > 0 && differenceTable(differences)}
 ${objects.length > 0 && table(`${thousands(totals.before)} objects before, ${thousands(totals.after)} after, by kind`, [{ head: 'Kind' }, { head: 'Before', number: true }, { head: 'After', number: true }, { head: 'Difference' }], rows, true)}
 ${objects.length > 0 && html`<details class="screen"><summary>By kind and namespace</summary>${table('Objects by kind and namespace', [{ head: 'Kind' }, { head: 'Namespace' }, { head: 'Before', number: true }, { head: 'After', number: true }],
-    objects.map((row) => [row.kind, row.namespace || '–', thousands(row.before), thousands(row.after)]), true)}</details>`}`;
+    objects.map((row) => [kindName(row.kind), row.namespace || '–', thousands(row.before), thousands(row.after)]), true)}</details>`}`;
+}
+
+/** A kind's name, which may be broken between its words where it is narrow. */
+function kindName(kind: string): Piece {
+  return kind.split(/(?<=[a-z])(?=[A-Z])/).map((word, index) => (index === 0 ? word : html`<wbr>${word}`));
 }
 
 function differenceTable(differences: readonly ObjectDifference[]): Markup {

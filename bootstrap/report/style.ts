@@ -50,7 +50,7 @@ th:last-child,td:last-child{padding-right:0}
 thead th{font-size:.8125rem;color:var(--soft);font-weight:600;border-bottom-color:var(--soft)}
 tbody th{font-weight:500}
 .number{text-align:right;white-space:nowrap}
-.group th{padding-top:1rem;font-weight:700;border-bottom-color:var(--soft)}.kept tbody .below{display:inline;margin-left:.5rem}.kept th,.kept td{padding-block:.25rem}
+.group th{padding-top:1rem;font-weight:700;border-bottom-color:var(--soft)}.kept tbody .below{display:inline;margin-left:.5rem}.kept th,.kept td{padding-block:.25rem}.kept .number+:not(.number){padding-left:1.5rem}
 .digest{font-size:.75rem}
 .sheet+.sheet,.sheet+details{margin-top:1rem}
 details>summary{cursor:pointer;padding:.625rem 0;font-weight:600}
@@ -80,7 +80,7 @@ h2{margin-top:2.25rem}
 .sheet:not(.kept) td::before{content:attr(data-head);color:var(--soft);font-size:.8125rem;line-height:1.7}
 .sheet:not(.kept) td>*{grid-column:2}
 .sheet:not(.kept) .number{text-align:left}
-.kept th,.kept td{padding-right:.5rem;font-size:.875rem}.kept tbody .below{display:block;margin:0}
+.kept th,.kept td{padding-right:.5rem;font-size:.875rem}.kept .number+:not(.number){padding-left:.375rem}.kept tbody .below{display:block;margin:0}
 }
 `;
 

@@ -14,7 +14,7 @@ function swatch(look: string, words: string): Markup {
 /** The recovery on the real machines, part by part down to its end, with the budget as a line through all of them. */
 export function forecastPicture(record: RehearsalRecord): Markup {
   const scale: Scale = { ms: forecastScale(record), ...(record.rto?.budgetMs !== undefined && { budgetMs: record.rto.budgetMs }) };
-  const rows = waterfall(record.forecast).map(({ part, startMs, ms }) => chartRow(part.phase, html`${source(part)}${part.note !== '' && html`: ${part.note}`}`,
+  const rows = waterfall(record.forecast).map(({ part, startMs, ms }) => chartRow(part.phase, belowPart(part),
     barPicture({ startMs, ms, look: LOOK[part.from] }, scale, `${part.phase}: ${length(ms)}, ${source(part)}`), [length(part.realMs), part.measuredMs === 0 ? '–' : length(part.measuredMs)]));
   const total = record.rto && html`<tbody role="rowgroup" class="total">${chartRow('In all', scale.budgetMs === undefined ? 'no budget was set' : `budget ${length(scale.budgetMs)}`,
     barPicture({ startMs: 0, ms: record.rto.forecastMs, look: 'whole' }, scale, `In all: ${length(record.rto.forecastMs)}`), [length(record.rto.forecastMs), length(record.rto.measuredMs)])}</tbody>`;
@@ -22,6 +22,11 @@ export function forecastPicture(record: RehearsalRecord): Markup {
   return html`<ul class="legend">${used.has('measured here') && swatch('measured', 'measured here')}${used.has('own run') && swatch('own', 'seen in an own run')}${used.has('assumption') && swatch('assumed', 'assumption')}${scale.budgetMs !== undefined && swatchBudget()}</ul>
 <table class="chart" role="table"><caption class="unseen">The recovery on the real machines, part by part</caption>
 ${chartHead(scale, ['real', 'here'])}<tbody role="rowgroup">${rows}</tbody>${total}</table>`;
+}
+
+function belowPart(part: ForecastPart): string {
+  if (part.note === '') return source(part);
+  return part.from === 'measured here' ? part.note : `${source(part)}: ${part.note}`;
 }
 
 function swatchBudget(): Markup {

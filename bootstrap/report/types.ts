@@ -45,7 +45,7 @@ export type RehearsalRecord = {
 
 export type Verdict = 'passed' | 'failed' | 'missed budget';
 
-/** `failure`: the scenario is there to be refused with this code, before any harm. */
+/** `failure`: the scenario is there to be refused with this code (or one of these: `E_A or E_B`), before any harm; `why` is a whole sentence. */
 export type ExpectedEnd = { readonly end: 'done' } | { readonly end: 'failure'; readonly code: string; readonly why: string };
 
 /** `harm` says what had been changed already when it stopped; empty where nothing was touched. */

@@ -68,7 +68,7 @@ export function worst(records: readonly RehearsalRecord[]): Verdict {
 export function headline(record: RehearsalRecord): string {
   const { expected, ended, rto, rpo } = record;
   if (record.verdict === 'failed') return record.reasons[0] ?? 'It did not end as expected.';
-  if (expected.end === 'failure' && ended.end === 'failure') return `Refused with ${ended.code}${ended.harm.length === 0 ? ', before anything was touched' : ''}, as it must be: ${ended.message}.`;
+  if (expected.end === 'failure' && ended.end === 'failure') return `Refused with ${ended.code}${ended.harm.length === 0 ? ', before anything was touched' : ''}, as it must be: ${ended.message.replace(/\.$/, '')}.`;
   const lost = rpo === undefined || (rpo.ms === 0 && rpo.revisions === 0) ? 'nothing is lost' : `the last ${length(rpo.ms)} of changes are lost`;
   if (rto === undefined) return `It ended as expected; ${lost}.`;
   return `The real ${capital(record.cluster)} would be back in ${length(rto.forecastMs)}, and ${lost}.`;
