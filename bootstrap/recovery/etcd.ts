@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { RecoverySource } from '../../lib/lock-file.ts';
@@ -19,7 +20,11 @@ export function recoverEtcdStep(facts: Facts, source: RecoverySource, needs: rea
   return etcdStep(facts, needs, deadlineMs, {
     title: nothing ? 'etcd, anew and empty' : 'etcd from the snapshot',
     danger: nothing ? 'Kubernetes begins empty.' : 'Kubernetes goes back to what the snapshot holds.',
-    begin: async (host, access) => nothing ? bootstrapEtcd(host, access) : recoverEtcd(host, access, await openSource(host, await facts.bundle(host), source)),
+    async begin(host, access) {
+      if (nothing) return bootstrapEtcd(host, access);
+      const file = await openSource(host, await facts.bundle(host), source);
+      await recoverEtcd(host, access, file).finally(() => rm(file, { force: true }));
+    },
     prove: (host, node) => refuseOldCard(host, facts, node),
   });
 }

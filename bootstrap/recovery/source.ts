@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FirstlightError, problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
@@ -48,7 +48,7 @@ export async function chooseSource(host: Host, facts: Facts, node: ClusterNode, 
     const bundle = await facts.bundle(host);
     const out = join(host.scratch, `prepared-${host.clock.now()}.snapshot`);
     const proof = await prepareSnapshot(host, facts.cluster, bundle, file, kind, out);
-    const source = await keepSource(facts.cluster, node.name, bundle, out, kind);
+    const source = await keepSource(facts.cluster, node.name, bundle, out, kind).finally(() => rm(out, { force: true }));
     await keepBefore(facts.cluster, node.name, { running, revision: proof.revision, known: { of: told, objects: proof.objects, ...(at === undefined ? {} : { at: new Date(at).toISOString() }) } });
     return { source, told: `${told}: ${wordsOf(proof)}`, refused, ...(at === undefined ? {} : { ageMs: Math.max(0, host.clock.now() - at) }) };
   };
