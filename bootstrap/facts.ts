@@ -22,6 +22,8 @@ export type Facts = {
   readonly schematic: { readonly yaml: string; readonly id: string };
   bundle(host: Host): Promise<Bundle>;
   credentials(host: Host): Promise<Credentials>;
+  /** Forgets the bundle, and what was made of it, after another was put in its place. */
+  forgetBundle(): void;
   /** Forgets the credentials after they were changed. */
   forgetCredentials(): void;
   /** Path of a talosconfig in the scratch folder. */
@@ -74,6 +76,7 @@ export function createFacts(cluster: Cluster, scratch: string): Facts {
     fences: new Map(),
     bundle: (host) => single('bundle', () => openBundle(host, cluster)),
     credentials: (host) => single('credentials', () => openCredentials(host, cluster)),
+    forgetBundle: () => once.clear(),
     forgetCredentials: () => void once.delete('credentials'),
     talosconfig: (host) => single('talosconfig', async () => {
       const path = join(scratch, 'talosconfig');

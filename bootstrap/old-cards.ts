@@ -6,12 +6,12 @@ import { proveNode } from '../talos/proof.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * Takes from the lock file which card each rebuilt node is to run from, and of the rebuild that is under way its new one. What this run
+ * Takes from the lock file which card each rebuilt node is to run from, and of the rebuild or restore that is under way the new ones. What this run
  * knows better already (it wrote the card) stays. Throws `E_LOCK`.
  */
 export async function recallCards(facts: Facts): Promise<void> {
-  const { cards, cardsSince = {}, rebuild } = await readLock(facts.lockFile);
-  const known = { ...cards, ...(rebuild === undefined ? {} : { [rebuild.node]: rebuild.nonce }) };
+  const { cards, cardsSince = {}, rebuild, restore } = await readLock(facts.lockFile);
+  const known = { ...cards, ...restore?.cards, ...(rebuild === undefined ? {} : { [rebuild.node]: rebuild.nonce }) };
   const since: Record<string, string> = { ...cardsSince, ...(rebuild === undefined ? {} : { [rebuild.node]: rebuild.since }) };
   for (const [node, nonce] of Object.entries(known)) {
     if (!facts.nonces.has(node)) facts.nonces.set(node, nonce);

@@ -14,7 +14,7 @@ export type ImagePin = {
 /** What firstlight reads of `firstlight.lock.yaml`. Images are named `<schematic id>/v<version>/<file>`; `flux` is the version that the cluster was bootstrapped with (`v2.9.5`). */
 export type LockFile = {
   readonly schematic?: string; readonly images: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord; readonly nas?: NasPin; readonly flux?: string;
-  readonly rebuild?: RebuildRecord; readonly backup?: BackupPin;
+  readonly rebuild?: RebuildRecord; readonly restore?: RestoreRecord; readonly backup?: BackupPin;
   /** Nonce of the card that each rebuilt node runs from, by node name: an older card of that node is kept out. */
   readonly cards: Readonly<Record<string, string>>;
   /** When the rebuild began that each of these cards is from (ISO 8601), by node name. */
@@ -52,11 +52,33 @@ export type RebuildRecord = {
 /** Where lost etcd data comes back from: what was taken from a snapshot, from a raw copy of the database, or nowhere. `file` is the absolute path of the encrypted copy that was kept for it, `sha256` that of what is in it. */
 export type RecoverySource = { readonly from: 'snapshot' | 'copy'; readonly file: string; readonly sha256: string } | { readonly from: 'nothing' };
 
+/** A part of a cluster that a restore brings back: etcd with all nodes that are lost, the NAS's configuration, the repository at the git host, the cluster's age key. */
+export type RestorePart = 'etcd' | 'nas' | 'git' | 'key';
+
+/**
+ * A restore that is under way (gone when it has ended): what was decided at its start and can't be seen afterwards. `archive` is its file's
+ * name, `sha256` its digest; `at` (ISO 8601) and `revision` are those of its snapshot; `cards` the nonce of the new card by node,
+ * `written` the nodes whose card was proven; `reset` the control planes whose old etcd is still to be wiped; `recover` where etcd comes from.
+ */
+export type RestoreRecord = {
+  readonly since: string;
+  readonly archive: string;
+  readonly sha256: string;
+  readonly at: string;
+  readonly revision: number;
+  readonly parts: readonly RestorePart[];
+  readonly cards: Readonly<Record<string, string>>;
+  readonly written?: readonly string[];
+  readonly reset?: readonly string[];
+  readonly recover?: RecoverySource;
+  readonly lost?: readonly string[];
+};
+
 /** Pins to set; those not named stay, those that are null go. A card of the rebuild that is under way has its date from there. */
 export type LockChange = {
   readonly schematic?: string; readonly images?: Readonly<Record<string, ImagePin>>; readonly etcd?: EtcdRecord | null; readonly nas?: NasPin; readonly flux?: string;
   readonly rebuild?: RebuildRecord | null; readonly cards?: Readonly<Record<string, string>>; readonly cardsSince?: Readonly<Record<string, string>>;
-  readonly backup?: BackupPin;
+  readonly backup?: BackupPin; readonly restore?: RestoreRecord | null;
 };
 
 const HEADING = ' What firstlight pinned at first use, refused on change. Commit it; remove an entry to accept a new one.';
@@ -64,7 +86,7 @@ const HEADING = ' What firstlight pinned at first use, refused on change. Commit
 /** The pins in a lock file; none where there is no file. Throws `E_LOCK` with its place where it is not YAML or holds other things there. */
 export async function readLock(path: string): Promise<LockFile> {
   const document = await load(path);
-  const { schematic, images = {}, etcd, nas, flux, rebuild, cards = {}, cardsSince, backup } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
+  const { schematic, images = {}, etcd, nas, flux, rebuild, restore, cards = {}, cardsSince, backup } = (document.toJS() ?? {}) as Record<keyof LockFile, unknown>;
   if (schematic !== undefined && !isHash(schematic)) throw wrong(path, 'schematic is not 64 hex digits');
   if (typeof images !== 'object' || images === null) throw wrong(path, 'images is not a mapping');
   const odd = Object.entries(images).find(([, pin]) => !isPin(pin));
@@ -73,6 +95,7 @@ export async function readLock(path: string): Promise<LockFile> {
   if (nas !== undefined && !isHash((nas as NasPin | null)?.certificate)) throw wrong(path, 'nas.certificate is not 64 hex digits');
   if (flux !== undefined && !(typeof flux === 'string' && /^v\d+\.\d+\.\d+/.test(flux))) throw wrong(path, 'flux is not a version');
   if (rebuild !== undefined && !isRebuild(rebuild)) throw wrong(path, 'rebuild is not a whole record');
+  if (restore !== undefined && !isRestore(restore)) throw wrong(path, 'restore is not a whole record');
   if (!isTexts(cards)) throw wrong(path, 'cards is not a mapping of nodes to nonces');
   if (cardsSince !== undefined && !isTexts(cardsSince)) throw wrong(path, 'cardsSince is not a mapping of nodes to dates');
   if (backup !== undefined && !/^[\w-]{43}$/.test(String((backup as BackupPin | null)?.signer))) throw wrong(path, 'backup.signer is not the public half of a signing key');
@@ -80,6 +103,7 @@ export async function readLock(path: string): Promise<LockFile> {
     cards,
     ...(cardsSince === undefined ? {} : { cardsSince }),
     ...(rebuild === undefined ? {} : { rebuild }),
+    ...(restore === undefined ? {} : { restore }),
     ...(schematic === undefined ? {} : { schematic }), images: images as Record<string, ImagePin>,
     ...(etcd === undefined ? {} : { etcd: etcd as EtcdRecord }),
     ...(nas === undefined ? {} : { nas: nas as NasPin }),
@@ -112,6 +136,8 @@ async function writeChange(path: string, change: LockChange): Promise<void> {
   for (const [key, value] of Object.entries(change.etcd ?? {})) document.setIn(['etcd', key], value);
   if (change.rebuild === null) document.deleteIn(['rebuild']);
   else if (change.rebuild) document.setIn(['rebuild'], document.createNode(change.rebuild));
+  if (change.restore === null) document.deleteIn(['restore']);
+  else if (change.restore) document.setIn(['restore'], document.createNode(change.restore));
   for (const [node, nonce] of Object.entries(change.cards ?? {})) {
     const since = change.cardsSince?.[node] ?? (underWay?.node === node ? underWay.since : undefined);
     document.setIn(['cards', node], nonce);
@@ -156,6 +182,12 @@ function isRebuild(value: unknown): value is RebuildRecord {
   if (typeof value !== 'object' || value === null) return false;
   const record = value as Record<string, unknown>;
   return ['node', 'since', 'nonce'].every((key) => typeof record[key] === 'string') && ['worker', 'member', 'only'].includes(record['way'] as string);
+}
+
+function isRestore(value: unknown): value is RestoreRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { revision, parts, cards, ...record } = value as Record<string, unknown>;
+  return ['since', 'archive', 'sha256', 'at'].every((key) => typeof record[key] === 'string') && Number.isSafeInteger(revision) && Array.isArray(parts) && isTexts(cards);
 }
 
 function wrong(file: string, what: string, at?: { line: number; col: number }): Error {

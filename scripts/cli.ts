@@ -25,11 +25,13 @@ command('init <folder>', 'a homelab repository with one cluster, or one more in 
   .option('--network <start>', 'the first three numbers of its network, like 192.168.77')
   .option('--git <url>', 'the repository as Flux will reach it, ssh://user@host/path')
   .option('--diff', 'show the whole text of every file first');
-command('rehearse [cluster...]', 'bring the cluster up in the lab, against virtual boards: nothing real is touched; several side by side', 'firstlight rehearse --keep',
+command('rehearse [cluster...]', 'bring the cluster up in the lab, against virtual boards; or, with a scenario behind its name, rehearse a disaster from its newest backup: nothing real is touched', 'firstlight rehearse gandalf all-nodes-dead',
   async () => (await import('./commands/rehearse.ts')).rehearseCommand)
   .option('--keep', 'hold the cluster open at the end, until Ctrl+C')
   .option('--again', 'run `up` a second time and report what it found done')
-  .option('--all', 'every cluster of the repository, side by side, each in a world of its own')
+  .option('--all', 'every disaster that there is for this cluster, one after another: one report over all, and the trend')
+  .option('--archive <file>', 'the backup that a disaster is rehearsed from, by name or path; the newest unless told')
+  .option('--every', 'every cluster of the repository, side by side, each in a world of its own')
   .option('--loopback', 'on loopback addresses, also where the system allows a network of its own')
   .option('--at-once <n>', 'how many of several may run at once; 2 unless told, 3 with four processors');
 command('up [cluster]', 'bring the real cluster up, or finish bringing it up; run it again at any time', 'firstlight up gandalf',
@@ -57,6 +59,11 @@ command('list [cluster]', 'the backups in all places, newest first', 'firstlight
 command('verify [cluster] [archive]', 'prove a backup: the newest, one by name, or a file; decrypted, every part and signature checked, its etcd restored and asked', 'firstlight backup verify gandalf --all',
   async () => (await import('./commands/backup.ts')).verifyCommand, backup)
   .option('--all', 'every backup of every place');
+command('restore [cluster] [archive]', 'bring back what is lost from a backup: etcd and its boards, the NAS’s configuration, the git host, the cluster’s key; goes on where a run was cut off', 'firstlight restore gandalf',
+  async () => (await import('./commands/restore.ts')).restoreCommand)
+  .option('--dry-run', 'only prove the backup and look: what is lost, and what would be done')
+  .option('--force', 'also where something at hand is newer: the cluster’s name has to be typed')
+  .option('--with-paper', 'open it with the offline key, or its shares, which is asked for');
 command('flash [cluster] [node...]', 'only the cards of the named nodes: written, read back, stamped; boards are left alone', 'firstlight flash gandalf gandalf-w-2',
   async () => (await import('./commands/flash.ts')).flashCommand);
 command('git-key [cluster]', 'the public half of the key with which Flux reaches git, and where it goes', 'firstlight git-key gandalf --install',

@@ -55,6 +55,14 @@ export async function restartKubelet(host: Host, access: Access): Promise<void> 
   await talosctl(host, access, ['service', 'kubelet', 'restart'], { timeoutMs: 60_000 });
 }
 
+/**
+ * Wipes EPHEMERAL (images, logs, etcd's data; config, identity and the image itself stay) and restarts the machine. Never without the label:
+ * a reset without it empties the whole card (siderolabs/talos:cmd/talosctl/cmd/talos/reset.go). Returns when the machine took it. Throws `E_TALOS_…`.
+ */
+export async function resetEphemeral(host: Host, access: Access): Promise<void> {
+  await talosctl(host, access, ['reset', '--graceful=false', '--reboot', '--system-labels-to-wipe=EPHEMERAL', '--wait=false'], { timeoutMs: 60_000 });
+}
+
 async function aside(host: Host, file: string, kind: 'snapshot' | 'copy', fetch: (path: string) => Promise<void>): Promise<SnapshotStatus> {
   const path = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}`);
   try {

@@ -1,4 +1,3 @@
-import { updateLock } from '../../lib/lock-file.ts';
 import type { Host } from '../../lib/host.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import { setPower } from '../../nodes/power.ts';
@@ -44,7 +43,7 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
       await stillFenced(facts, host, node);
       if (await place(host) === 'unwritten') {
         await writeNodeCards(facts, host, [node], { before: async () => {}, written: () => {}, nonce: rebuild.record.nonce });
-        await updateLock(facts.lockFile, { rebuild: { ...rebuild.record, written: true } });
+        await rebuild.noteWritten();
         told.written = true;
       }
       await darken(rebuild, host);

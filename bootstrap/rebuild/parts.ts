@@ -16,7 +16,7 @@ import { sessionsStep } from './sessions.ts';
 import { volumesBackStep } from './volumes.ts';
 
 /** What has to be at hand before anything is touched: secrets, the NAS's certificate, the image. Each way waits for all of it. */
-export function preparation({ facts }: Rebuild): Step[] {
+export function preparation({ facts }: Pick<Rebuild, 'facts'>): Step[] {
   const { nas } = facts.cluster;
   return [bundleStep(facts), credentialsStep(facts), ...(nas && certificateIsOpen(nas) ? [nasCertificateStep(facts, nas)] : []), ...imageSteps(facts)];
 }

@@ -1,5 +1,5 @@
 import { problem } from '../../lib/errors.ts';
-import type { RebuildRecord } from '../../lib/lock-file.ts';
+import { updateLock, type RebuildRecord } from '../../lib/lock-file.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { createLookout, type Neighbours } from '../boards.ts';
 import type { Facts } from '../facts.ts';
@@ -13,6 +13,8 @@ export type Rebuild = {
   readonly record: RebuildRecord;
   readonly patience: Patience;
   readonly lookout: (host: Host) => Promise<Neighbours>;
+  /** Notes on disk that the node's new card was proven: it may be in a board that does not answer yet. */
+  readonly noteWritten: () => Promise<void>;
 };
 
 /**
@@ -27,7 +29,10 @@ export function rebuildOf(facts: Facts, record: RebuildRecord, patience: Patienc
   }
   facts.nonces.set(node.name, record.nonce);
   // Its new card is written here, so it has a stamp: also where the board before was proven by its MAC alone.
-  return { facts, node: { ...node, proof: 'stamp' }, record, patience, lookout: createLookout(facts) };
+  return {
+    facts, node: { ...node, proof: 'stamp' }, record, patience, lookout: createLookout(facts),
+    noteWritten: () => updateLock(facts.lockFile, { rebuild: { ...record, written: true } }),
+  };
 }
 
 /** The control planes other than the node itself: those that can be asked about it. */

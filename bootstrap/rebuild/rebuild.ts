@@ -123,7 +123,7 @@ async function requireLeave(host: Host, { refuse }: Conclusion, { node, force }:
 }
 
 /** The inventory with the new board's MAC, edited in place, and new facts of it; who vouched for the fence stays known. */
-async function withMac(host: Host, facts: Facts, name: string, mac: string): Promise<{ readonly cluster: Cluster; readonly facts: Facts }> {
+export async function withMac(host: Host, facts: Facts, name: string, mac: string): Promise<{ readonly cluster: Cluster; readonly facts: Facts }> {
   const { folder } = facts.cluster;
   const cluster = await setNode(join(folder, 'cluster.yaml'), name, { mac });
   host.emit({ code: 'rebuild.mac', node: name, message: `cluster.yaml: ${name} has the MAC ${mac} now` });
@@ -133,7 +133,7 @@ async function withMac(host: Host, facts: Facts, name: string, mac: string): Pro
 }
 
 /** The MAC of the board that booted this rebuild's card and that nobody declared, once a person says that it is the spare. Throws the error where not. */
-async function askForSpare(host: Host, facts: Facts, name: string, error: FirstlightError): Promise<string> {
+export async function askForSpare(host: Host, facts: Facts, name: string, error: FirstlightError): Promise<string> {
   const node = nodeOf(facts.cluster, name);
   const spare = spareOf(facts, node, await createLookout(facts)(host));
   const mac = spare?.macs[0];

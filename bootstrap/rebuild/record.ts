@@ -14,20 +14,29 @@ import { openImage } from '../steps/image.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { Rebuild } from './rebuild-of.ts';
 
-/** The rebuild of this node that is under way, if one is. Throws `E_REBUILD_OTHER` where one of another node is: never two at a time. */
+/** The rebuild of this node that is under way, if one is. Throws `E_REBUILD_OTHER` where one of another node is: never two at a time; `E_RESTORE_UNDER_WAY`. */
 export async function recordUnderWay(facts: Facts, node: ClusterNode): Promise<RebuildRecord | undefined> {
+  await requireNoRestore(facts);
   const { rebuild } = await readLock(facts.lockFile);
   if (rebuild === undefined || rebuild.node === node.name) return rebuild;
   throw problem('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}: one node at a time`,
     `Finish it first: firstlight rebuild ${facts.cluster.name} ${rebuild.node}`, { where: { node: node.name } });
 }
 
-/** Other commands leave a cluster alone while one of its nodes (of these, where told) is being rebuilt: its old board may still be about. Throws `E_REBUILD_UNDER_WAY`. */
+/** Other commands leave a cluster alone while one of its nodes (of these, where told) is being rebuilt, or the cluster restored: an old board may still be about. Throws `E_REBUILD_UNDER_WAY`, `E_RESTORE_UNDER_WAY`. */
 export async function requireNoRebuild({ cluster, lockFile }: Pick<Facts, 'cluster' | 'lockFile'>, nodes: readonly ClusterNode[] = cluster.nodes): Promise<void> {
+  await requireNoRestore({ cluster, lockFile });
   const { rebuild } = await readLock(lockFile);
   if (rebuild === undefined || !nodes.some((node) => node.name === rebuild.node)) return;
   throw problem('E_REBUILD_UNDER_WAY', `${rebuild.node} is being rebuilt since ${rebuild.since}, and that is not finished`,
     `Finish it first: firstlight rebuild ${cluster.name} ${rebuild.node}`, { where: { node: rebuild.node } });
+}
+
+/** Throws `E_RESTORE_UNDER_WAY` while the cluster is being restored. */
+export async function requireNoRestore({ cluster, lockFile }: Pick<Facts, 'cluster' | 'lockFile'>): Promise<void> {
+  const { restore } = await readLock(lockFile);
+  if (restore === undefined) return;
+  throw problem('E_RESTORE_UNDER_WAY', `${cluster.name} is being restored since ${restore.since} from ${restore.archive}, and that is not finished`, `Finish it first: firstlight restore ${cluster.name}`, { where: { file: lockFile } });
 }
 
 /** What a rebuild is to begin with, beside what was seen. `keepCard`: the unused card that lies in the reader, written for this node before, is taken as it is. */

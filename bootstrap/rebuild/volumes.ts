@@ -8,7 +8,7 @@ import type { Rebuild } from './rebuild-of.ts';
  * The volumes are in use again: every pod that has a claim of a declared LUN runs, and nothing is attached to a node that does not
  * exist. Kubernetes does it; this only waits.
  */
-export function volumesBackStep(rebuild: Rebuild, needs: readonly string[]): Step {
+export function volumesBackStep(rebuild: Pick<Rebuild, 'facts' | 'node' | 'patience'>, needs: readonly string[]): Step {
   const { node, patience } = rebuild;
   return {
     id: 'volumes-back', part: 'Volumes', title: 'Volumes attached again', needs,
@@ -29,7 +29,7 @@ export function volumesBackStep(rebuild: Rebuild, needs: readonly string[]): Ste
   };
 }
 
-async function look({ facts }: Rebuild, host: Host): Promise<{ readonly waiting: readonly string[]; readonly told: string }> {
+async function look({ facts }: Pick<Rebuild, 'facts'>, host: Host): Promise<{ readonly waiting: readonly string[]; readonly told: string }> {
   const [pods, attachments, nodes] = await Promise.all([['pods', '--all-namespaces'], ['volumeattachments'], ['nodes']].map((args) => getObjects(host, facts.kubeconfig, args)));
   const claims = new Set((facts.cluster.nas?.luns ?? []).flatMap(({ claim }) => (claim ? [`${claim.namespace}/${claim.name}`] : [])));
   const users = (pods ?? []).filter((pod) => !['Succeeded', 'Failed'].includes(phaseOf(pod)) && claimsOf(pod).some((claim) => claims.has(claim)));

@@ -1,0 +1,88 @@
+import { problem, type FirstlightError } from '../../lib/errors.ts';
+import type { RestorePart } from '../../lib/lock-file.ts';
+import type { Cluster } from '../../nodes/cluster.ts';
+import { olderRefusal } from './refusals.ts';
+import type { EtcdSight, Later, PartSight, Proven, Refusal, RestoreLook, RestoreVerdict } from './types.ts';
+
+/** What follows from what was seen: what is lost, what a restore of this archive does, and what forbids it. Pure. */
+export function judge(cluster: Cluster, look: RestoreLook, proven: Proven, atArchive: readonly Refusal[] = []): RestoreVerdict {
+  const others = (['nas', 'git', 'key'] as const).flatMap((part) => (look[part] ? [{ part, sight: look[part] }] : []));
+  const lostParts = others.flatMap(({ part, sight }) => (sight.kind === 'lost' ? [part] : []));
+  const parts: RestorePart[] = [...(look.etcd.kind === 'lost' ? ['etcd' as const] : []), ...lostParts];
+  // A later backup forbids going back only where something goes back.
+  const before = atArchive.filter(({ error }) => error.code !== 'E_RESTORE_OLDER' || look.etcd.kind === 'lost');
+  const refusals = [...before, ...refusalsOf(cluster, look, proven, parts), ...beyond(others)];
+  return { parts, refusals, lost: [...lostNodes(look), ...etcdLost(look.etcd), ...told(others, 'lost')], todo: todoOf(cluster, look, proven, others), never: neverOf(look, proven) };
+}
+
+type Other = { readonly part: 'nas' | 'git' | 'key'; readonly sight: PartSight };
+
+function refusalsOf(cluster: Cluster, { etcd, nodes, at }: RestoreLook, proven: Proven, parts: readonly RestorePart[]): readonly Refusal[] {
+  if (etcd.kind === 'unclear') {
+    return [refuse(problem('E_RESTORE_UNCLEAR', `whether etcd is lost can't be told: ${etcd.why}`, 'It may just choose a leader: run the same command again in a minute. Nothing was touched.'))];
+  }
+  if (etcd.kind === 'lost') return etcd.later && proven.named ? [olderRefusal(proven, etcd.later)] : [];
+  if (parts.length > 0) return [];
+  const { revision } = etcd;
+  if (revision !== undefined && revision > proven.archive.manifest.etcd.revision) {
+    return [olderRefusal(proven, { what: `what lives (etcd answers on ${etcd.node})`, at: new Date(at).toISOString(), revision }, false)];
+  }
+  const lost = nodes.filter(({ state }) => state === 'lost').map(({ node }) => node.name);
+  return [refuse(problem('E_RESTORE_NOTHING', `nothing of ${cluster.name} is lost that a restore brings back: etcd answers on ${etcd.node}`,
+    lost.length > 0 ? `Of its nodes, ${lost.join(', ')} ${lost.length > 1 ? 'are' : 'is'} silent: firstlight rebuild ${cluster.name} ${lost[0]}` : 'See `firstlight status`.'))];
+}
+
+function refuse(error: FirstlightError): Refusal {
+  return { error, forcible: false };
+}
+
+/** What is lost beyond what an archive holds. The NAS holds up everything: its LUNs are the data. A git host that is silent holds up nothing but the end. */
+function beyond(others: readonly Other[]): readonly Refusal[] {
+  return others.flatMap(({ part, sight }) => (sight.kind === 'beyond' && part !== 'git' ? [refuse(problem(part === 'nas' ? 'E_RESTORE_NAS' : 'E_RESTORE_KEY', sight.told, `${sight.hint} Nothing was touched.`))] : []));
+}
+
+function lostNodes({ nodes }: RestoreLook): readonly string[] {
+  return nodes.filter(({ state }) => state === 'lost').map(({ node, seen }) => `${node.name} (${node.role}): ${seen}`);
+}
+
+function etcdLost(etcd: EtcdSight): readonly string[] {
+  if (etcd.kind !== 'lost') return [];
+  return [`etcd: ${etcd.why}`, ...(etcd.holding.length > 0 ? [`its quorum: what ${etcd.holding.join(', ')} still ${etcd.holding.length > 1 ? 'have' : 'has'} is wiped`] : [])];
+}
+
+function told(others: readonly Other[], kind: PartSight['kind']): readonly string[] {
+  return others.flatMap(({ sight }) => (sight.kind === kind ? [sight.told] : []));
+}
+
+function todoOf(cluster: Cluster, { nodes, etcd }: RestoreLook, proven: Proven, others: readonly Other[]): readonly string[] {
+  const parts = others.flatMap(({ sight }) => (sight.kind === 'lost' ? [sight.todo] : []));
+  if (etcd.kind !== 'lost') return parts;
+  const source = sourceOf(etcd, proven);
+  const lost = nodes.filter(({ state }) => state === 'lost').map(({ node }) => node.name);
+  const stay = nodes.filter(({ state }) => state !== 'lost').map(({ node }) => node.name);
+  return [
+    ...parts,
+    ...(lost.length > 0 ? [`the boards of ${lost.join(', ')} are switched off, get new cards, prove themselves, get their configs`] : []),
+    ...(etcd.holding.length > 0 ? [`EPHEMERAL of ${etcd.holding.join(', ')} is wiped (with its images and its etcd), by talosctl reset`] : []),
+    `etcd comes back from ${source.what}: revision ${source.revision} of ${source.at}; Flux waits until git is known not to be older`,
+    ...(stay.length > 0 ? [`${stay.join(', ')} ${stay.length > 1 ? 'stay' : 'stays'} as they are, their kubelets started anew where needed`] : []),
+    ...(cluster.nas ? ['the LUNs are adopted, never formatted'] : []),
+  ];
+}
+
+function neverOf({ etcd, at }: RestoreLook, proven: Proven): readonly string[] {
+  if (etcd.kind !== 'lost') return [];
+  const source = sourceOf(etcd, proven);
+  const seconds = Math.max(0, Math.round((at - Date.parse(source.at)) / 1000));
+  return [
+    ...(source === etcd.later ? [] : [`what was written to Kubernetes in the ${seconds.toLocaleString('en-US')} seconds since the snapshot, unless git makes it anew`]),
+    ...(etcd.later && source !== etcd.later ? [`${(etcd.later.revision - source.revision).toLocaleString('en-US')} revisions: ${etcd.later.what}`] : []),
+    ...proven.archive.manifest.missing.map(({ part, why }) => `${part}, which the backup could not have: ${why}`),
+  ];
+}
+
+/** Where etcd comes back from: what a control plane still has where that is later and no archive was named; else the archive. */
+export function sourceOf({ later }: Pick<Extract<EtcdSight, { kind: 'lost' }>, 'later'>, { named, name, archive: { manifest } }: Proven): Later {
+  if (later && !named) return later;
+  return { what: name, at: manifest.at, revision: manifest.etcd.revision };
+}
