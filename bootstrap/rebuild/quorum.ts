@@ -45,16 +45,16 @@ export function removalStep(rebuild: Rebuild, needs: readonly string[]): Step {
       const seen = await look(host);
       if (seen.kind === 'gone') return { state: 'done', detail: 'no member of the old board is left' };
       if (seen.kind === 'remove') return { state: 'needed', why: `${seen.id} is still listed` };
-      return { state: 'needed', why: notYet(node.name, seen) };
+      return { state: 'needed', why: seen.reason };
     },
     async act(host) {
       await waitFor({
         name: `the etcd member of ${node.name} may be removed, and is`, deadlineMs: PASSING_MS, everyMs: 2_000, hint: LOOK,
         look: async () => {
+          await stillFenced(facts, host, node);
           const seen = await look(host);
           if (seen.kind === 'gone') return { met: true, value: true };
           if (seen.kind === 'refuse') return { met: false, seen: notYet(node.name, seen) };
-          await stillFenced(facts, host, node);
           const on = facts.cluster.nodes.find((each) => each.name === seen.on)!;
           host.emit({ code: 'intent.remove-member', message: `remove etcd member ${seen.id} of ${node.name}, on ${on.name}` });
           await removeMember(host, await facts.access(host, on), seen.id);

@@ -82,7 +82,7 @@ export async function rebuildWithTheOldBoard(rehearsal: Rehearsal, request: Rebu
     await (await back).powerOff();
     came.push([moment, error?.code ?? 'went on']);
     if (error === undefined) return came;
-    if (!/^E_(FENCE_BROKEN|FENCE_ALIVE|IDENTITY_OLD_CARD)$/.test(error.code ?? '')) throw error;
+    if (!/^E_(FENCE_BROKEN|FENCE_ALIVE|IDENTITY_OLD_CARD|QUORUM)$/.test(error.code ?? '')) throw error;
   }
   await rebuildIn(rehearsal, request);
   return came;

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseDocument } from 'yaml';
-import { watchQuorum } from '../../support/quorum.ts';
+import { withQuorumWatched } from '../../support/quorum.ts';
 import { rebuildIn, rebuildInPieces, rebuildWithTheOldBoard, upAgain } from '../../support/rebuild.ts';
 import { wellAgain } from '../../support/rebuilt.ts';
 import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
@@ -43,12 +43,12 @@ const ELECTION_MS = 15_000;
 for (const [node, what] of [['cp-1', 'both'], ['cp-2', 'card'], ['cp-3', 'board']] as const) {
   test(`${node} loses its ${what === 'both' ? 'board and card' : what}: etcd is never without a quorum for longer than an election, and the endpoint stays`, async () => {
     const { world } = rehearsal;
-    const quorum = watchQuorum(rehearsal);
-    await world.kill(node, what);
-    const mac = what === 'card' ? undefined : await world.spare(node);
-    await world.blankCard(node);
-    const done = await rebuildIn(rehearsal, { node, ...(mac === undefined ? {} : { mac }) });
-    const told = await quorum.end();
+    const { done, told } = await withQuorumWatched(rehearsal, async () => {
+      await world.kill(node, what);
+      const mac = what === 'card' ? undefined : await world.spare(node);
+      await world.blankCard(node);
+      return rebuildIn(rehearsal, { node, ...(mac === undefined ? {} : { mac }) });
+    });
     await wellAgain(rehearsal, kubeconfig, done);
     assert.ok(told.longestMs < ELECTION_MS, `etcd took no write for ${told.longestMs} ms: ${told.said.join('; ')}`);
     assert.ok(told.writes > 10, `only ${told.writes} writes`);
@@ -60,11 +60,9 @@ for (const [node, what] of [['cp-1', 'both'], ['cp-2', 'card'], ['cp-3', 'board'
 
 test('cp-2 dies again, and the run is cut off at every boundary: the same end, and the quorum stands all the while', async () => {
   const { world } = rehearsal;
-  const quorum = watchQuorum(rehearsal);
   await world.kill('cp-2', 'card');
   await world.blankCard('cp-2');
-  const boundaries = await rebuildInPieces(rehearsal, { node: 'cp-2' });
-  const told = await quorum.end();
+  const { done: boundaries, told } = await withQuorumWatched(rehearsal, () => rebuildInPieces(rehearsal, { node: 'cp-2' }));
   await wellAgain(rehearsal, kubeconfig, { record: { node: 'cp-2' } });
   for (const step of ['drain', 'fence', 'member', 'evict', 'card', 'config', 'rebuilt']) assert.ok(boundaries.includes(`acting ${step}:cp-2`), `never cut off at ${step}: ${boundaries.join(', ')}`);
   assert.ok(told.longestMs < ELECTION_MS, `etcd took no write for ${told.longestMs} ms: ${told.said.join('; ')}`);
@@ -73,12 +71,10 @@ test('cp-2 dies again, and the run is cut off at every boundary: the same end, a
 
 test('the old board of cp-3 comes back in the middle: no split cluster', async () => {
   const { world } = rehearsal;
-  const quorum = watchQuorum(rehearsal);
   await world.kill('cp-3', 'board');
   const mac = await world.spare('cp-3');
   await world.blankCard('cp-3');
-  const came = await rebuildWithTheOldBoard(rehearsal, { node: 'cp-3', mac }, ['fence', 'member', 'card', 'config', 'etcd', 'ready'].map((step) => (step === 'etcd' ? step : `${step}:cp-3`)));
-  const told = await quorum.end();
+  const { done: came, told } = await withQuorumWatched(rehearsal, () => rebuildWithTheOldBoard(rehearsal, { node: 'cp-3', mac }, ['fence', 'member', 'card', 'config', 'etcd', 'ready'].map((step) => (step === 'etcd' ? step : `${step}:cp-3`))));
   await wellAgain(rehearsal, kubeconfig, { record: { node: 'cp-3' } });
   assert.deepEqual(came.slice(0, 2).map(([, code]) => code), ['E_FENCE_BROKEN', 'E_FENCE_BROKEN'], JSON.stringify(came));
   assert.deepEqual(told.gaps, []);

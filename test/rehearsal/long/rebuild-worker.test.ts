@@ -48,6 +48,28 @@ test('its card dies: one command, nobody is asked, and no volume moves before th
   assert.match(rebuildSummary(done), /What was lost:\n {2}- /);
 });
 
+test('it is cut off from the others, but lives and writes on: its power is cut before its volume goes to another', async () => {
+  const { world } = rehearsal;
+  const node = holder();
+  const { address } = rehearsal.cluster.nodes.find((each) => each.name === node)!;
+  const held = (): number => world.nas!.sessions().filter((session) => session.address === address).length;
+  await world.cutOff(node);
+  await world.blankCard(node);
+  const seen: [string, number][] = [];
+  await rebuilt(node, {
+    hands: async (question) => {
+      // The person mends its cable while changing the card.
+      if (question.code === 'cards.insert') await world.rejoin(node);
+      return undefined;
+    },
+    stopAt: (event) => {
+      if (event.code === 'step.acting' && [`fence:${node}`, `evict:${node}`].includes(event.step ?? '')) seen.push([event.step!, held()]);
+      return false;
+    },
+  });
+  assert.deepEqual(seen, [[`fence:${node}`, 1], [`evict:${node}`, 0]]);
+});
+
 test('its board dies: the spare with another MAC is asked about, and written into cluster.yaml', async () => {
   const node = holder();
   await rehearsal.world.kill(node, 'board');
