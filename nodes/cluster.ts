@@ -20,6 +20,7 @@ export type Cluster = {
   readonly gitops?: Gitops;
   readonly vault?: Vault;
   readonly backup: Backup;
+  readonly rehearsal?: RehearsalWish;
   readonly secrets: Secrets;
 };
 
@@ -177,6 +178,12 @@ export type BackupPlace =
   | { readonly kind: 'folder'; readonly name: string; readonly path: string; readonly make: boolean }
   | { readonly kind: 'sftp'; readonly name: string; readonly user: string; readonly host: string; readonly port: number; readonly path: string; readonly hostKey: string }
   | { readonly kind: 's3'; readonly name: string; readonly bucket: string; readonly prefix: string; readonly region: string; readonly endpoint?: string; readonly ca?: string };
+
+/** What rehearsals forecast with, where the owner says it (milliseconds; megabytes a second for cards), and budgets in milliseconds by the scenario's name. */
+export type RehearsalWish = {
+  readonly assumptions: { readonly cardMBs?: number; readonly bootMs?: number; readonly pullMs?: number; readonly handsMs?: number };
+  readonly budgets: Readonly<Record<string, { readonly rtoMs?: number; readonly rpoMs?: number }>>;
+};
 
 /** Who can decrypt what firstlight encrypts: at least two age recipients, exactly one of them the cluster's own. */
 export type Secrets = { readonly recipients: readonly Recipient[] };

@@ -3,6 +3,7 @@ import { readerUrl } from './formats-reader.ts';
 import { ageRecipient, cardDevice } from './formats-secret.ts';
 import * as format from './formats.ts';
 import { backup } from './schema-backup.ts';
+import { rehearsal } from './schema-rehearsal.ts';
 import { gitops, vault } from './schema-gitops.ts';
 import { nas } from './schema-nas.ts';
 import { address, filled, text } from './schema-parts.ts';
@@ -75,6 +76,7 @@ export const clusterFile = z.strictObject({
   gitops: gitops.meta({ description: 'The GitOps repository; without it Flux is not installed.' }).optional(),
   vault: vault.meta({ description: 'The Azure Key Vault that External Secrets reads; without it every secret is under SOPS.' }).optional(),
   backup: backup.meta({ description: 'Where backups go, and how many stay.' }).optional(),
+  rehearsal: rehearsal.meta({ description: 'What a rehearsal forecasts with, and what it is held against.' }).optional(),
   secrets: z.strictObject({ recipients: z.array(recipient).meta({ description: 'Who can decrypt: at least two, exactly one of them the cluster.' }) }),
 }).meta({ title: 'firstlight cluster.yaml', description: 'A Talos cluster on Raspberry Pi boards, as its owner declares it.' });
 

@@ -1,8 +1,9 @@
 import { resolve, sep } from 'node:path';
-import type { Backup, BackupPlace, Cluster, ClusterNode, Gitops, Nas, PowerCommands, PowerSwitch, Schematic, Vault } from './cluster.ts';
+import type { Backup, BackupPlace, Cluster, ClusterNode, Gitops, Nas, PowerCommands, PowerSwitch, RehearsalWish, Schematic, Vault } from './cluster.ts';
 import { plainMac, sizeInBytes } from './formats.ts';
 import { sftpParts } from './formats-backup.ts';
 import { readerParts } from './formats-reader.ts';
+import { milliseconds } from './schema-rehearsal.ts';
 import type { ClusterFile } from './schema.ts';
 
 /** Where principals of Azure's public cloud log in. */
@@ -39,6 +40,7 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
     ...(file.gitops === undefined ? {} : { gitops: gitops(file.gitops, file.name) }),
     ...(file.vault === undefined ? {} : { vault: vault(file.vault, folder) }),
     backup: backup(file.backup, folder),
+    ...(file.rehearsal === undefined ? {} : { rehearsal: rehearsal(file.rehearsal) }),
     secrets: file.secrets,
   };
 }
@@ -46,6 +48,19 @@ export function toCluster(file: ClusterFile, folder: string, repository: string)
 function backup(given: ClusterFile['backup'], folder: string): Backup {
   const { last = 7, daily = 7, weekly = 4, monthly = 6 } = given?.keep ?? {};
   return { places: (given?.places ?? [{ name: 'backups', folder: './backups' }]).map((place) => backupPlace(place, folder)), keep: { last, daily, weekly, monthly } };
+}
+
+function rehearsal({ assumptions = {}, budgets = {} }: NonNullable<ClusterFile['rehearsal']>): RehearsalWish {
+  const { cardMBs, boot, pull, hands } = assumptions;
+  return {
+    assumptions: {
+      ...(cardMBs === undefined ? {} : { cardMBs }), ...(boot === undefined ? {} : { bootMs: milliseconds(boot) }),
+      ...(pull === undefined ? {} : { pullMs: milliseconds(pull) }), ...(hands === undefined ? {} : { handsMs: milliseconds(hands) }),
+    },
+    budgets: Object.fromEntries(Object.entries(budgets).map(([name, { rto, rpo }]) => [name, {
+      ...(rto === undefined ? {} : { rtoMs: milliseconds(rto) }), ...(rpo === undefined ? {} : { rpoMs: milliseconds(rpo) }),
+    }])),
+  };
 }
 
 function backupPlace({ name, folder: path = './backups', sftp, s3 }: NonNullable<NonNullable<ClusterFile['backup']>['places']>[number], folder: string): BackupPlace {

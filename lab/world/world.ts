@@ -22,6 +22,7 @@ import { holdNetwork } from './network.ts';
 import { createParts, etcdSettings } from './parts.ts';
 import { copyHomelab, publish } from './repository.ts';
 import { takeOverSecrets } from './secrets.ts';
+import { copyState, keysOfState, layLuns, type WorldState } from './state.ts';
 import { fillVault, startWorldVault, VAULT_CA } from './vault.ts';
 
 /** What a world is made from. `folder` is its own and is removed by the caller; `cache` keeps built images between worlds. */
@@ -38,6 +39,8 @@ export type WorldOptions = {
   readonly history?: string;
   /** The disks of a NAS that ran before, used where they are: LUNs with data, and the settings that it sealed with its account's password. */
   readonly nas?: { readonly folder: string; readonly password: string };
+  /** What it begins with in place of the owner's work tree and throw-away keys: a backup, opened. The machines are blank all the same. */
+  readonly state?: WorldState;
 };
 
 /** A rehearsal's world: the machines of one inventory, at the addresses of its plan. */
@@ -80,7 +83,9 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const close = async (): Promise<void> => { for (const end of closers.splice(0).reverse()) await end(); };
   try {
     const plan = options.plan ?? planAddresses(cluster, (await opened(holdNetwork())).seed);
-    const keys = await makeKeys(cluster.secrets.recipients, host.mask, options.nas?.password);
+    const { state } = options;
+    const made = await makeKeys(cluster.secrets.recipients, host.mask, options.nas?.password);
+    const keys = state ? await keysOfState(made, state, cluster.secrets.recipients) : made;
     const factory = await opened(startFactory({ address: plan.free(), port: FACTORY_PORT, folder: join(options.cache, 'factory') }));
     const vault = cluster.vault && await opened(startWorldVault(cluster.vault, plan, keys.vaultClientSecret));
     const { parts, etcds, mounts } = createParts(options.programs, vault?.ca);
@@ -102,14 +107,16 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       address: plan.address(cluster.reader.host), port: plan.port(cluster.reader.port), user: cluster.reader.user,
       authorizedKeys: [keys.reader.line], hostKey: keys.readerHost.key, environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: folder },
     }));
-    const nas = cluster.nas && await opened(startNas({
+    const disks = cluster.nas && {
       address: plan.address(cluster.nas.address), dsmPort: plan.port(cluster.nas.port), https: cluster.nas.https,
       iscsiPort: plan.port(cluster.nas.iscsiPort), account: { user: cluster.nas.user, password: keys.nasPassword },
       volume: { path: cluster.nas.volume, bytes: 8e12 }, folder: options.nas?.folder ?? join(folder, 'nas'),
-    }));
+    };
+    if (disks && state) await layLuns(disks, state.luns, cluster.name);
+    const nas = disks && await opened(startNas(disks));
     const worktree = join(folder, 'homelab');
-    const clusterFolder = await copyHomelab(cluster, worktree);
-    await takeOverSecrets(host, worktree, new Map(cluster.secrets.recipients.map((one, index) => [one.key, keys.age[index]?.recipient ?? one.key])));
+    const clusterFolder = state ? await copyState(host, state, cluster.gitops?.branch ?? 'main', worktree) : await copyHomelab(cluster, worktree);
+    if (!state) await takeOverSecrets(host, worktree, new Map(cluster.secrets.recipients.map((one, index) => [one.key, keys.age[index]?.recipient ?? one.key])));
     const repository = cluster.gitops && new URL(cluster.gitops.url);
     const gitPath = repository && PLAIN_PATH.test(repository.pathname) ? repository.pathname : '/homelab.git';
     await rewriteInventory(clusterFolder, cluster, plan, {
@@ -125,7 +132,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       address: plan.address(repository.hostname), port: plan.port(Number(repository.port || 22)), user: repository.username || 'git',
       repositories: join(folder, 'git'), authorizedKeys: [keys.git.line], hostKey: keys.gitHost.key,
     }));
-    const hands = handsOf(cluster, hardware.places, nas?.fingerprint);
+    const hands = handsOf(cluster, hardware.places, nas?.fingerprint, () => git?.fingerprint);
     return { ...hardware, clusterFolder, environment, plan, keys, factory, power, nas, git, vault, mounts, hands, close, etcdSettings: () => etcdSettings(etcds) };
   } catch (error) {
     await close();
@@ -135,12 +142,13 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 
 /**
  * Puts each card into the board that is now in its node's place (a board that no PoE switch feeds is switched off and on by hand
- * for it), and compares the certificate that is asked about with the one the lab's NAS has.
+ * for it), and compares the certificate and the host key that are asked about with those that the lab's NAS and git host have.
  */
-function handsOf(cluster: Cluster, places: readonly Place[], nasCertificate: string | undefined): World['hands'] {
+function handsOf(cluster: Cluster, places: readonly Place[], nasCertificate: string | undefined, gitHostKey: () => string | undefined): World['hands'] {
   const inserted = new Map<Board, string>();
   return async (question) => {
     if (question.code === 'nas.certificate') return nasCertificate && question.text.replaceAll(':', '').toLowerCase().includes(nasCertificate) ? 'yes' : 'no';
+    if (question.code === 'restore.host-key') return question.text.includes(gitHostKey() ?? '?') ? 'yes' : 'no';
     if (question.code !== 'cards.insert') return undefined;
     for (const { node, board, card } of places) {
       const file = await realpath(card);
@@ -157,6 +165,7 @@ function handsOf(cluster: Cluster, places: readonly Place[], nasCertificate: str
 /** Writes the owner's identity file and the encrypted credentials; gives the environment that opens them. */
 async function writeSecrets(options: WorldOptions, keys: WorldKeys, clusterFolder: string): Promise<Record<string, string>> {
   const home = join(options.folder, 'home');
+  if (options.state) return environmentOf(home, options.state.identityFile);
   const identityFile = join(home, 'keys.txt');
   const own = keys.age.filter((pair) => pair.role !== 'cluster').map((pair) => pair.identity);
   await writeWhole(identityFile, `${own.join('\n')}\n`, 0o600);
@@ -171,5 +180,9 @@ async function writeSecrets(options: WorldOptions, keys: WorldKeys, clusterFolde
   const path = join(clusterFolder, 'credentials.sops.yaml');
   const recipients = keys.age.map((pair) => pair.recipient);
   await writeWhole(path, await sopsEncrypt(options.host, { plain, path, recipients }), 0o600);
+  return environmentOf(home, identityFile);
+}
+
+function environmentOf(home: string, identityFile: string): Record<string, string> {
   return { SOPS_AGE_KEY_FILE: identityFile, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), XDG_CACHE_HOME: join(home, '.cache') };
 }

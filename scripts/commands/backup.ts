@@ -105,7 +105,8 @@ function asData(each: Verified): object {
   return { name, places, good: true, at: manifest.at, bytes, sha256, signer, recipients: manifest.recipients, absent, missing: manifest.missing, revision: proof.revision, objects: proof.objects, secrets: proof.secrets };
 }
 
-async function versions(): Promise<Record<string, string>> {
+/** The versions of firstlight and of the programs that it runs, by name: what a restore may need the same of. */
+export async function versions(): Promise<Record<string, string>> {
   const { version } = JSON.parse(await readFile(join(HOME, 'package.json'), 'utf8')) as { version: string };
   const pins = await readPins(join(HOME, 'tools.lock.yaml'));
   return { firstlight: version, ...Object.fromEntries(pins.filter(({ tool }) => NAMED.includes(tool)).map((pin) => [pin.tool, pin.version])) };

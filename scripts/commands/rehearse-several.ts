@@ -23,13 +23,13 @@ const CONTROL_PLANE_MIB = 700;
 const HOUR = 3_600_000;
 
 /**
- * `firstlight rehearse A B C` and `--all`: each cluster by the ordinary command, in a process and a world of its own; one list of
+ * `firstlight rehearse A B C` and `--every`: each cluster by the ordinary command, in a process and a world of its own; one list of
  * them all and one summary. Exit code 1 when one fails; the others go on. Throws `E_USAGE_REHEARSE`, `E_CLUSTER_…`, `E_INVENTORY`
  * with the mistakes of all files before anything is begun, `E_ABORTED`.
  */
 export async function rehearseSeveral(session: Session, names: readonly string[], options: Record<string, unknown>): Promise<number> {
   const { host, view } = session;
-  const clusters = await openClusters(names, options['all'] === true);
+  const clusters = await openClusters(names, options['every'] === true);
   const width = options['atOnce'] === undefined ? Math.min(WIDTH, clusters.length) : widthOf(options['atOnce']);
   for (const cluster of clusters) await requireSystemPrograms(session, cluster);
   await provideTools(session);
@@ -78,9 +78,9 @@ async function rehearseOne({ host }: Session, course: Course, flags: readonly st
   }
 }
 
-async function openClusters(names: readonly string[], all: boolean): Promise<Cluster[]> {
-  if (all && names.length > 0) throw problem('E_USAGE_REHEARSE', '--all takes every cluster of the repository, and some are named too', 'Name them, or say --all.');
-  const files = all ? await findClusters(process.cwd(), BUNDLED) : await Promise.all(names.map((name) => findCluster(name, process.cwd(), BUNDLED)));
+async function openClusters(names: readonly string[], every: boolean): Promise<Cluster[]> {
+  if (every && names.length > 0) throw problem('E_USAGE_REHEARSE', '--every takes every cluster of the repository, and some are named too', 'Name them, or say --every.');
+  const files = every ? await findClusters(process.cwd(), BUNDLED) : await Promise.all(names.map((name) => findCluster(name, process.cwd(), BUNDLED)));
   const opened = await Promise.all([...new Set(files)].map((file) => loadCluster(file).catch((error: unknown) => {
     if (error instanceof FirstlightError) return error;
     throw error;

@@ -42,7 +42,7 @@ function start(root: string, ...args: string[]) {
 }
 
 test('one that fails does not end the others; each is told with its error, and the exit code is 1', async () => {
-  const run = start(homelab('wide', { dev: wide('dev'), stage: wide('stage') }), 'rehearse', '--all', '--plain', '--loopback');
+  const run = start(homelab('wide', { dev: wide('dev'), stage: wide('stage') }), 'rehearse', '--every', '--plain', '--loopback');
   assert.equal(await run.ended, 1, run.said.err);
   assert.match(run.said.err, /Rehearsing dev, stage side by side, 2 at once/);
   for (const name of ['dev', 'stage']) {
@@ -62,17 +62,17 @@ test('with --json every event names its cluster, and the last line says what cam
 });
 
 test('the mistakes of all files are told before anything is begun; words that contradict each other are usage', async () => {
-  const mistaken = start(homelab('mistaken', { dev: 'name: dev\n', stage: 'name: stage\n', prod: tiny('prod') }), 'rehearse', '--all', '--plain');
+  const mistaken = start(homelab('mistaken', { dev: 'name: dev\n', stage: 'name: stage\n', prod: tiny('prod') }), 'rehearse', '--every', '--plain');
   assert.equal(await mistaken.ended, 65, mistaken.said.err);
   for (const name of ['dev', 'stage']) assert.match(mistaken.said.err, new RegExp(`machines/${name}/cluster\\.yaml:1`));
   assert.doesNotMatch(mistaken.said.err, /Rehearsing/);
   const root = homelab('wide', { dev: wide('dev') });
-  for (const args of [['--all', 'dev'], ['--all', '--at-once', 'none']]) assert.equal(await start(root, 'rehearse', '--plain', ...args).ended, 64);
+  for (const args of [['--every', 'dev'], ['--every', '--at-once', 'none']]) assert.equal(await start(root, 'rehearse', '--plain', ...args).ended, 64);
 });
 
 for (const [signal, code, says] of [['SIGINT', 130, /E_ABORTED/], ['SIGKILL', null, /Rehearsing/]] as const) {
   test(`${signal} ends every one of them, those that wait for their turn too, and nothing stays`, async () => {
-    const run = start(homelab('tiny', { dev: tiny('dev'), stage: tiny('stage'), prod: tiny('prod') }), 'rehearse', '--all', '--at-once', '2', '--plain');
+    const run = start(homelab('tiny', { dev: tiny('dev'), stage: tiny('stage'), prod: tiny('prod') }), 'rehearse', '--every', '--at-once', '2', '--plain');
     await until('two worlds are begun', 60_000, () => {
       assert.equal(run.child.exitCode, null, run.said.err);
       return ['dev', 'prod'].every((name) => new RegExp(`${name}: 1 of \\d+, `).test(run.said.err));

@@ -50,7 +50,8 @@ export function findingText(finding: CanaryFinding): string {
   }
 }
 
-function canaryBlock(canary: Canary, blockBytes: number): Buffer {
+/** A canary as the first block of its LUN. */
+export function canaryBlock(canary: Canary, blockBytes: number): Buffer {
   const block = Buffer.alloc(blockBytes);
   block.write(JSON.stringify(canary));
   return block;

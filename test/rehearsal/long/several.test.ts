@@ -22,7 +22,7 @@ const NAMES = ['dev', 'prod', 'stage'] as const;
 const cli = fileURLToPath(new URL('../../../scripts/cli.ts', import.meta.url));
 const template = fileURLToPath(new URL('../../../examples/homelab', import.meta.url));
 
-test('rehearse --all: three clusters from one repository, each reconciled, none seeing another’s secrets', async () => {
+test('rehearse --every: three clusters from one repository, each reconciled, none seeing another’s secrets', async () => {
   const home = mkdtempSync(join(tmpdir(), 'firstlight-several-'));
   const [root, temporary, runtime] = [join(home, 'homelab'), join(home, 'tmp'), join(home, 'run')];
   for (const folder of [temporary, runtime]) mkdirSync(folder, { mode: 0o700 });
@@ -37,7 +37,7 @@ test('rehearse --all: three clusters from one repository, each reconciled, none 
     await setSecret(owner, homelab, { path: `apps/${name}/token.sops.yaml`, key: 'token', value: `canary-of-${name}`, namespace: 'podinfo' });
     smaller(root, name);
   }
-  const child = spawn(process.execPath, [cli, 'rehearse', '--all', '--at-once', '3', '--keep', '--plain', '--loopback'], {
+  const child = spawn(process.execPath, [cli, 'rehearse', '--every', '--at-once', '3', '--keep', '--plain', '--loopback'], {
     cwd: root, env: { ...process.env, SOPS_AGE_KEY_FILE: key.file, TMPDIR: temporary, XDG_RUNTIME_DIR: runtime }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
