@@ -52,7 +52,7 @@ export async function beginRecord(host: Host, facts: Facts, seen: Diagnosis, { w
   const kube = seen.kubernetes.known ? seen.kubernetes.value.node : undefined;
   const member = way === 'member' ? seen.etcd.flatMap((look) => (look.asked && look.members ? [look.members] : []))[0]?.find((each) => each.hostname === node.name)?.id : undefined;
   const record: RebuildRecord = {
-    node: node.name, way, since: new Date(host.clock.now()).toISOString(), nonce, ...(lost.length > 0 ? { lost } : {}),
+    node: node.name, way, since: new Date(host.clock.now()).toISOString(), nonce, ...(keepCard ? { written: true } : {}), ...(lost.length > 0 ? { lost } : {}),
     ...(member === undefined ? {} : { member }), ...(recover === undefined ? {} : { recover }),
     ...(kube && Object.keys(kube.labels).length > 0 ? { labels: kube.labels } : {}), ...(kube && kube.taints.length > 0 ? { taints: kube.taints } : {}),
   };
