@@ -36,5 +36,5 @@ function put(document: Document, path: readonly Key[], wanted: object): void {
 }
 
 function fresh(wanted: object): string {
-  return `# Written by \`firstlight up\`, which keeps the fields that are here; add others as you like.\n${stringify(wanted, { lineWidth: 0 })}`;
+  return `# Written by firstlight, which keeps the fields that are here; add others as you like.\n${stringify(wanted, { lineWidth: 0 })}`;
 }

@@ -9,6 +9,7 @@ import { holds } from '../../gitops/manifest-file.ts';
 import { openRepository } from '../../gitops/repository.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
+import { openPlace } from './open-places.ts';
 
 /** What `writeJob` did: whether it committed to the GitOps repository, and wrote the patch `patch` (absolute path) beside cluster.yaml. */
 export type WrittenJob = { readonly committed: boolean; readonly patch: string; readonly patched: boolean; readonly bucket: Bucket };
@@ -16,10 +17,12 @@ export type WrittenJob = { readonly committed: boolean; readonly patch: string; 
 /**
  * Writes what takes snapshots of etcd unattended: the CronJob into the GitOps repository (committed and pushed), and the Talos patch that lets it, into
  * `patches/` beside cluster.yaml, for the owner to commit and `firstlight up` to apply. `place` names the bucket where there are several.
- * Throws `E_JOB_PLACE`, `E_JOB_PATCH`, `E_JOB_CA`, `E_GIT_…`.
+ * Throws `E_JOB_PLACE`, `E_JOB_PATCH`, `E_JOB_CA`, `E_CREDENTIALS_MISSING`, `E_GIT_…`.
  */
 export async function writeJob(host: Host, cluster: Cluster, credentials: Credentials, place?: string): Promise<WrittenJob> {
   const bucket = bucketOf(cluster, place);
+  // Without its keys the job would be there, and fail every night.
+  openPlace(host, cluster, bucket, credentials);
   const repository = await openRepository(host, cluster, credentials);
   const patch = join(cluster.folder, 'patches', 'controlplane-etcd-backup.yaml');
   const patched = await writePatch(patch);

@@ -54,7 +54,7 @@ async function backupJob(session: Session, cluster: Cluster, place: string | und
   const { committed, patch, patched, bucket } = await writeJob(session.host, cluster, await readCredentials(session.host, cluster), place);
   await session.view.end();
   if (options['json']) process.stdout.write(`${JSON.stringify({ code: 'backup.job', data: { committed, patch, patched, bucket: bucket.name } })}\n`);
-  else session.view.say([committed ? `Committed: a job that puts a snapshot of etcd into ${bucket.name} every night.` : 'The job is in the GitOps repository already.', ...patched ? [`Written: ${patch}, which lets it. Commit it, and run \`firstlight up ${cluster.name}\`.`] : []].join('\n'));
+  else session.view.say([committed ? `Committed: a job that puts a snapshot of etcd into ${bucket.name} every night.` : 'The job is in the GitOps repository already.', ...patched ? [`Written: ${patch}, which lets it. Pull, commit it, and run \`firstlight up ${cluster.name}\`.`] : []].join('\n'));
   return 0;
 }
 

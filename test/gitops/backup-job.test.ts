@@ -74,6 +74,10 @@ test('without a bucket, with several, or with a patch that says otherwise, it sa
   await assert.rejects(writeJob(world.host, withPlaces(), credentials), { code: 'E_JOB_PLACE' });
   await assert.rejects(writeJob(world.host, withPlaces(bucket, { ...bucket, name: 'other' }), credentials), { code: 'E_JOB_PLACE', hint: 'Say which: offsite, other.' });
   await assert.rejects(writeJob(world.host, withPlaces({ ...bucket, ca: join(cluster.folder, 'none.pem') }), credentials), { code: 'E_JOB_CA' });
+  for (const places of [undefined, {}, { offsite: { accessKeyId: 'only-one' } }]) {
+    const { places: _, ...without } = credentials;
+    await assert.rejects(writeJob(world.host, cluster, places === undefined ? without : { ...without, places }), { code: 'E_CREDENTIALS_MISSING' });
+  }
   const patch = join(cluster.folder, 'patches/controlplane-etcd-backup.yaml');
   writeFileSync(patch, 'machine: {}\n');
   await assert.rejects(writeJob(world.host, cluster, credentials), { code: 'E_JOB_PATCH' });
