@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import tar from 'tar-stream';
@@ -10,8 +10,9 @@ import type { Host } from '../../lib/host.ts';
 import { unsealed } from './envelope.ts';
 import { readManifest, type Expected } from './manifest.ts';
 import { MANIFEST, SIGNATURE } from './pack.ts';
+import { archiveTime } from './places/place.ts';
 import { digestOf, readPieces } from './places/transfer.ts';
-import type { Archive, Entry, Manifest, OpenOptions } from './types.ts';
+import { archiveName, type Archive, type Entry, type Manifest, type OpenOptions } from './types.ts';
 
 /** A manifest names a few hundred entries at most. */
 const LONGEST_MANIFEST = 16 * 1024 * 1024;
@@ -19,8 +20,8 @@ const LONGEST_MANIFEST = 16 * 1024 * 1024;
 /**
  * Decrypts an archive into a folder and proves it: the signature before anything else is taken, then every entry, in the signed order, none more
  * and none less, against its signed digest. What is left to prove is the snapshot, by a restore (`proveSnapshot`). Each refusal of the file
- * is an `E_ARCHIVE_…` with its reason: `_NOT`, `_KEY`, `_DAMAGED`, `_SIGNATURE`, `_SIGNER`, `_FORMAT`, `_CLUSTER`, `_RECIPIENTS`, `_ENTRY`; `_ROOM`
- * is about this machine. The folder is gone then.
+ * is an `E_ARCHIVE_…` with its reason: `_NOT`, `_KEY`, `_DAMAGED`, `_SIGNATURE`, `_SIGNER`, `_FORMAT`, `_CLUSTER`, `_RECIPIENTS`, `_ENTRY`, `_NAME` (a file
+ * that is called as a backup of another time); `_ROOM` is about this machine. The folder is gone then.
  */
 export async function openArchive(host: Host, file: string, options: OpenOptions): Promise<Archive> {
   const { folder } = options;
@@ -29,6 +30,7 @@ export async function openArchive(host: Host, file: string, options: OpenOptions
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const opened = await unsealed(host, file, options.identities);
     const manifest = await extract(host, file, folder, opened.plain, { ...options, header: opened.header, recipients: opened.recipients });
+    requireOwnName(file, manifest);
     const names = manifest.entries.map(({ name }) => name);
     return {
       file, manifest, bytes: (await stat(file)).size, sha256: await digestOf(readPieces(host, file).pieces),
@@ -55,7 +57,7 @@ async function extract(host: Host, file: string, folder: string, plain: AsyncIte
     entries.destroy();
     await feeding;
     host.signal.throwIfAborted();
-    throw coded(failure) ?? coded(error) ?? unreadable(file, error);
+    throw coded(failure) ?? coded(error) ?? ofThisMachine(folder, error) ?? unreadable(file, error);
   }
   await feeding;
   if (failure !== undefined) throw coded(failure) ?? unreadable(file, failure);
@@ -93,6 +95,20 @@ async function take(file: string, folder: string, entry: TarEntry, taken: Taken,
   await pipeline(entry, async function* (pieces: AsyncIterable<Buffer>) { for await (const piece of pieces) { hash.update(piece); yield piece; } }, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
   if (hash.digest('hex') !== promised.sha256) throw entryProblem(file, `${name} in it is not what was signed`);
   taken.names.push(name);
+}
+
+/** Lists and restores take an archive for as old as its name says. */
+function requireOwnName(file: string, { cluster, at }: Manifest): void {
+  const own = archiveName(cluster, Date.parse(at));
+  if (archiveTime(cluster, basename(file)) === undefined || basename(file) === own) return;
+  throw problem('E_ARCHIVE_NAME', `${file} is the backup of ${at}, under the name of another`, `Take another archive; or, if you renamed it, call it ${own} again.`, { where: { file } });
+}
+
+/** A file system's refusal here says nothing of the archive. */
+function ofThisMachine(folder: string, error: unknown): FirstlightError | undefined {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || code === undefined) return undefined;
+  return problem('E_ARCHIVE_ROOM', `the archive can't be opened into ${folder} (${code})`, 'Point XDG_RUNTIME_DIR to a private folder with enough room, in memory where possible, and run again.', { where: { file: folder }, cause: error });
 }
 
 function entryProblem(file: string, what: string): FirstlightError {

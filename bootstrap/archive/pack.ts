@@ -52,7 +52,11 @@ export async function packArchive(host: Host, file: string, contents: Contents):
     yield* zstd as AsyncIterable<Uint8Array>;
     await feeding;
   };
-  await writeAside(host, file, sealed(recipients, plain));
+  await writeAside(host, file, sealed(recipients, plain)).catch((error: unknown) => {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw error;
+    throw problem('E_ARCHIVE_FILE', `the archive can't be written into ${dirname(file)} (${code})`, 'Point XDG_RUNTIME_DIR to a private folder with enough room, in memory where possible, and run again.', { where: { file }, cause: error });
+  });
   return manifest!;
 }
 

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
+import { packArchive } from '../../bootstrap/archive/pack.ts';
 import { archiveName } from '../../bootstrap/archive/types.ts';
 import { updateLock } from '../../lib/lock-file.ts';
 import { CANARY, makeArchive, type MadeArchive } from '../bootstrap/archive/made.ts';
@@ -17,7 +18,8 @@ const inventory = fileURLToPath(new URL('../inventories/valid/nodes-only.yaml', 
 const skip = ['etcdutl', 'talosctl', 'sops', 'age'].every((name) => toolPrograms().has(name)) ? false : 'needs etcd, talosctl, sops and age';
 const host = testHost();
 const folder = join(host.scratch, 'machines', 'gandalf');
-const good = archiveName('gandalf', Date.now() - 3 * 3_600_000);
+const goodAt = Date.now() - 3 * 3_600_000;
+const good = archiveName('gandalf', goodAt);
 const bad = archiveName('gandalf', Date.now() - 26 * 3_600_000);
 let made: MadeArchive;
 
@@ -27,8 +29,8 @@ before(async () => {
   const [cluster, owner] = made.contents.about.recipients;
   mkdirSync(join(folder, 'backups'), { recursive: true });
   writeFileSync(join(folder, 'cluster.yaml'), readFileSync(inventory, 'utf8').replace('name: tiny', 'name: gandalf').replace(/key: age1caf3\w+/, `key: ${cluster!.key}`).replace(/key: age166l\w+/, `key: ${owner!.key}`));
-  const bytes = readFileSync(made.file);
-  writeFileSync(join(folder, 'backups', good), bytes);
+  await packArchive(host, join(folder, 'backups', good), { ...made.contents, about: { ...made.contents.about, at: new Date(goodAt).toISOString() } });
+  const bytes = readFileSync(join(folder, 'backups', good));
   bytes[bytes.length >> 1]! ^= 1;
   writeFileSync(join(folder, 'backups', bad), bytes);
   await updateLock(join(folder, 'firstlight.lock.yaml'), { backup: { signer: made.signer } });
@@ -51,7 +53,7 @@ test('all of them proven: the good one with what it is and whom it opens for, th
   const { status, stdout, stderr } = firstlight(['verify', folder, '--all']);
   assert.equal(status, 1, stderr);
   assert.match(stdout, new RegExp(`✔ ${good} .*backups\n  of gandalf, .*parts as signed, by the pinned key\n  snapshot restored and asked: revision \\d+, 5 objects, every Secret opens with the bundle\n  opens for gandalf, laptop \\(tried\\)\n`));
-  assert.match(stdout, new RegExp(`✖ ${bad}  E_ARCHIVE_DAMAGED\n  .*changed or cut off between byte \\d+ and \\d+.*\n  → `));
+  assert.match(stdout, new RegExp(`✖ ${bad}  E_ARCHIVE_DAMAGED  backups\n  .*changed or cut off between byte \\d+ and \\d+.*\n  → `));
   assert.ok(!(stdout + stderr).includes(CANARY));
 });
 

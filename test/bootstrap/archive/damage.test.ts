@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { verifyArchive } from '../../../bootstrap/archive/verify.ts';
+import { fetchBackup, listBackups } from '../../../bootstrap/archive/list.ts';
+import { openArchive } from '../../../bootstrap/archive/open.ts';
 import { packArchive } from '../../../bootstrap/archive/pack.ts';
+import { verifyArchive } from '../../../bootstrap/archive/verify.ts';
+import { verifyBackups } from '../../../bootstrap/archive/verify-backups.ts';
 import { makeSigningKey, signManifest } from '../../../bootstrap/archive/signing.ts';
-import { ENTRY } from '../../../bootstrap/archive/types.ts';
+import { archiveName, ENTRY } from '../../../bootstrap/archive/types.ts';
 import { FirstlightError } from '../../../lib/errors.ts';
 import { testHost, toolPrograms } from '../../support/host.ts';
 import { inside, resealed, sameHeader, underHeader, type Inside } from './forge.ts';
@@ -138,4 +141,36 @@ test('whole archives of somebody else, and a signed one whose halves don’t bel
   assert.equal((await refusal(await pack(mixed))).code, 'E_SNAPSHOT_BUNDLE');
   assert.equal((await refusal(await pack({ ...made.contents, parts: mixed.parts }))).code, 'E_ARCHIVE_ENTRY');
   await assert.rejects(pack({ ...made.contents, about: { ...about, recipients: [about.recipients[0]!, about.recipients[0]!] } }), { code: 'E_BACKUP_RECIPIENTS' });
+});
+
+test('each place’s copy is proven: the one that was damaged there is refused, a place without keys is told', { skip }, async () => {
+  const name = archiveName('gandalf', Date.parse(made.contents.about.at));
+  const bytes = readFileSync(made.file);
+  for (const place of ['one', 'two', 'three']) {
+    mkdirSync(join(host.scratch, place));
+    if (place === 'three') bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(join(host.scratch, place, name), bytes);
+  }
+  const folders = ['one', 'two', 'three'].map((place) => ({ kind: 'folder' as const, name: place, path: join(host.scratch, place), make: false }));
+  const bucket = { kind: 's3' as const, name: 'bucket', bucket: 'homelab', prefix: '', region: 'eu-central-1' };
+  const cluster = { ...made.cluster, backup: { ...made.cluster.backup, places: [bucket, ...folders] } };
+  const { archives: [listed], silent } = await listBackups(host, cluster, {});
+  assert.deepEqual([listed?.places, silent.map(({ place, error }) => [place, error.code])], [['one', 'two', 'three'], [['bucket', 'E_CREDENTIALS_MISSING']]]);
+  const asked = { ...listed!, places: [...listed!.places, 'bucket'] };
+  const verified = await verifyBackups(host, [{ listed: asked }], { cluster, credentials: {}, identities: [made.identities[1]], signer: made.signer });
+  assert.deepEqual(verified.map((each) => [each.places, 'verdict' in each ? each.verdict.archive.sha256.length : each.refused.code]), [[['one', 'two'], 64], [['three'], 'E_ARCHIVE_DAMAGED'], [['bucket'], 'E_CREDENTIALS_MISSING']]);
+  await fetchBackup(host, { ...cluster, backup: { ...cluster.backup, places: [bucket, folders[0]!] } }, {}, { ...listed!, places: ['bucket', 'one'] }, join(host.scratch, 'fetched'));
+});
+
+test('an archive under the name of another time is refused, one under a name of one’s own is not', { skip }, async () => {
+  const other = join(host.scratch, archiveName('gandalf', Date.parse(made.contents.about.at) + 86_400_000));
+  writeFileSync(other, readFileSync(made.file));
+  await assert.rejects(verify(other), { code: 'E_ARCHIVE_NAME' });
+});
+
+test('what fails on this machine is no damage of the archive', { skip }, async () => {
+  const folder = join(host.scratch, 'taken');
+  mkdirSync(join(folder, ENTRY.snapshot), { recursive: true });
+  await assert.rejects(openArchive(host, made.file, { identities: [made.identities[1]], folder }), { code: 'E_ARCHIVE_ROOM' });
+  await assert.rejects(packArchive(host, join(host.scratch, 'no', 'such', 'folder'), made.contents), { code: 'E_ARCHIVE_FILE' });
 });
