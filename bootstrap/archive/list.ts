@@ -4,6 +4,8 @@ import { withSignal, type Host } from '../../lib/host.ts';
 import type { BackupPlace, Cluster } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
 import { openPlace, withPlaces } from './open-places.ts';
+import type { Place } from './places/place.ts';
+import { CLOCKS_MS } from './retention.ts';
 
 /** An archive and the places that have it; `at` is ISO 8601, from its name. */
 export type Listed = { readonly name: string; readonly at: string; readonly bytes: number; readonly places: readonly string[] };
@@ -37,12 +39,18 @@ export async function listBackups(host: Host, cluster: Cluster, credentials: Pic
   };
 }
 
+/** The newest of the archives of a listing, of which one that is dated after `now` (milliseconds since 1970) is only where there is no other: a clock was wrong then. */
+export function newestOf(archives: readonly Listed[], now: number): Listed | undefined {
+  return archives.find(({ at }) => Date.parse(at) <= now + CLOCKS_MS) ?? archives[0];
+}
+
 /** Brings an archive to a file from the first of these places that gives it. Throws what the last one said, `E_BACKUP_PLACE`. */
 export async function fetchBackup(host: Host, cluster: Cluster, credentials: Pick<Credentials, 'places'>, archive: Listed, file: string): Promise<void> {
   let refused: unknown = problem('E_BACKUP_PLACE', `no place has ${archive.name}`, '`firstlight backup list` shows what there is.');
   for (const declared of archive.places.flatMap((name) => cluster.backup.places.filter((place) => place.name === name)).toSorted(folderFirst)) {
-    const place = openPlace(host, cluster, declared, credentials);
+    let place: Place | undefined;
     try {
+      place = openPlace(host, cluster, declared, credentials);
       await place.get(basename(archive.name), file);
       return;
     } catch (error) {
@@ -50,7 +58,7 @@ export async function fetchBackup(host: Host, cluster: Cluster, credentials: Pic
       refused = error;
       host.emit({ code: 'backup.refused', message: `${declared.name} did not give ${archive.name}: ${error instanceof Error ? error.message : String(error)}` });
     } finally {
-      await place.close();
+      await place?.close();
     }
   }
   throw refused;

@@ -1,10 +1,7 @@
 import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Place } from './places/place.ts';
-import { retention, type KeepPolicy, type Retention } from './retention.ts';
-
-/** Milliseconds that another machine's clock may be ahead before its archive counts as one of the future. */
-const CLOCKS_MS = 3_600_000;
+import { CLOCKS_MS, retention, type KeepPolicy, type Retention } from './retention.ts';
 
 /**
  * Takes away the archives of a place that the policy does not keep, oldest first, each told by an event `archive.pruned`. `made` is the archive that was put there

@@ -7,6 +7,9 @@ export type Kept = { readonly name: string; readonly at: string; readonly verifi
 /** What is kept and what goes, newest first; `why` says for each name kept what keeps it ("last 1 of 3", "week 2026-W48"), for each other that nothing does. */
 export type Retention = { readonly keep: readonly string[]; readonly drop: readonly string[]; readonly why: Readonly<Record<string, string>> };
 
+/** Milliseconds that another machine's clock may be ahead before its archive counts as one of the future. */
+export const CLOCKS_MS = 3_600_000;
+
 const DAY_MS = 24 * 3_600_000;
 
 /**

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { identityToRecipient } from 'age-encryption';
 import { backup } from '../../bootstrap/archive/backup.ts';
-import { listBackups } from '../../bootstrap/archive/list.ts';
+import { listBackups, newestOf } from '../../bootstrap/archive/list.ts';
 import { namedPlace } from '../../bootstrap/archive/open-places.ts';
 import { verifyBackups, type ToVerify, type Verified } from '../../bootstrap/archive/verify-backups.ts';
 import { readCredentials } from '../../bootstrap/credentials.ts';
@@ -93,7 +93,8 @@ async function chosen(session: Session, cluster: Cluster, credentials: Credentia
   if (named !== undefined && await stat(named).then((found) => found.isFile(), () => false)) return [{ file: resolve(named) }];
   const { archives, silent } = await listBackups(session.host, cluster, credentials);
   for (const { place, error } of silent) session.host.emit({ code: 'backup.refused', message: `${place} could not be asked: ${error.message}` });
-  const found = named === undefined ? archives.slice(0, every ? undefined : 1) : archives.filter(({ name }) => name === named);
+  const newest = newestOf(archives, session.host.clock.now());
+  const found = archives.filter((each) => (named === undefined ? every || each === newest : each.name === named));
   if (found.length > 0) return found.map((listed) => ({ listed }));
   throw problem('E_BACKUP_NONE', named === undefined ? `${cluster.name} has no backup` : `no place and no file is called ${named}`, named === undefined ? `Make one: \`firstlight backup ${cluster.name}\`.` : '`firstlight backup list` shows what there is.');
 }

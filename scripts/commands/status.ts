@@ -1,4 +1,4 @@
-import { listBackups, type Listing } from '../../bootstrap/archive/list.ts';
+import { listBackups, newestOf, type Listing } from '../../bootstrap/archive/list.ts';
 import { readCredentials } from '../../bootstrap/credentials.ts';
 import { createFacts } from '../../bootstrap/facts.ts';
 import { planSteps, type StepEnd } from '../../bootstrap/runner.ts';
@@ -25,14 +25,14 @@ export async function statusCommand(session: Session, argument: string | undefin
   const [ends, backups] = await Promise.all([planSteps(steps, host), readCredentials(host, cluster).then((credentials) => listBackups(host, cluster, credentials, LISTED_MS), () => undefined)]);
   await session.view.end();
   const different = ends.filter((end) => end.end === 'would');
-  if (options['json']) process.stdout.write(`${JSON.stringify(asData(cluster, ends, backups))}\n`);
+  if (options['json']) process.stdout.write(`${JSON.stringify(asData(cluster, ends, backups, host.clock.now()))}\n`);
   else session.view.say(`${statusText(cluster, ends)}\n${backups ? newestText(cluster.name, backups, host.clock.now()) : 'The backups could not be looked at: the credentials don’t open.'}`);
   return different.length > 0 ? 2 : 0;
 }
 
 /** The status as data: one entry per step, and the newest backup. */
-function asData(cluster: Cluster, ends: readonly StepEnd[], backups: Listing | undefined): object {
-  return { cluster: cluster.name, backup: backups && { newest: backups.archives[0], silent: backups.silent.map(({ place }) => place) }, steps: ends.map(({ step, end, detail }) => ({ id: step.id, title: step.title, node: step.node, asDeclared: end === 'already', detail })) };
+function asData(cluster: Cluster, ends: readonly StepEnd[], backups: Listing | undefined, now: number): object {
+  return { cluster: cluster.name, backup: backups && { newest: newestOf(backups.archives, now), silent: backups.silent.map(({ place }) => place) }, steps: ends.map(({ step, end, detail }) => ({ id: step.id, title: step.title, node: step.node, asDeclared: end === 'already', detail })) };
 }
 
 function statusText(cluster: Cluster, ends: readonly StepEnd[]): string {

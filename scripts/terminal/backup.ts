@@ -1,5 +1,6 @@
 import type { BackupDone } from '../../bootstrap/archive/backup.ts';
-import type { Listing } from '../../bootstrap/archive/list.ts';
+import { newestOf, type Listing } from '../../bootstrap/archive/list.ts';
+import { CLOCKS_MS } from '../../bootstrap/archive/retention.ts';
 import type { Verified } from '../../bootstrap/archive/verify-backups.ts';
 import { bytes, duration } from './view.ts';
 
@@ -24,16 +25,17 @@ export function listText(cluster: string, { archives, silent }: Listing, now: nu
 }
 
 /** One line on the newest backup. */
-export function newestText(cluster: string, { archives: [newest], silent }: Listing, now: number): string {
+export function newestText(cluster: string, { archives, silent }: Listing, now: number): string {
+  const newest = newestOf(archives, now);
   const quiet = silent.length === 0 ? '' : ` (not asked: ${silent.map(({ place }) => place).join(', ')})`;
   if (!newest) return `${silent.length === 0 ? `No backup yet: firstlight backup ${cluster}` : 'No backup found'}${quiet}`;
-  return `The newest backup is ${age(Date.parse(newest.at), now)}: ${newest.name} in ${newest.places.join(', ')}${quiet}`;
+  return `The newest backup is ${age(Date.parse(newest.at), now)}${Date.parse(newest.at) > now + CLOCKS_MS ? ', so a clock was wrong' : ''}: ${newest.name} in ${newest.places.join(', ')}${quiet}`;
 }
 
 /** What was proven of each archive, or why it was refused. `own` are the recipients whose identity is at hand. */
 export function verifyText(all: readonly Verified[], own: ReadonlySet<string>): string {
   const texts = all.map((each) => {
-    if ('refused' in each) return [`✖ ${each.name}  ${each.refused.code}`, `  ${each.refused.message}`, `  → ${each.refused.hint}`].join('\n');
+    if ('refused' in each) return [[`✖ ${each.name}`, each.refused.code, ...each.places.length === 0 ? [] : [each.places.join(', ')]].join('  '), `  ${each.refused.message}`, `  → ${each.refused.hint}`].join('\n');
     const { archive: { manifest, signer, sha256, bytes: size }, proof, absent } = each.verdict;
     return [
       `✔ ${each.name}  ${bytes(size)}${each.places.length === 0 ? '' : `  ${each.places.join(', ')}`}`,
@@ -48,8 +50,9 @@ export function verifyText(all: readonly Verified[], own: ReadonlySet<string>): 
   return [...texts, '', refused === 0 ? `${all.length === 1 ? 'It is' : `All ${all.length} are`} good.` : `${refused} of ${all.length} refused.`].join('\n');
 }
 
-/** `3 hours old`, `a moment old`. */
+/** `3 hours old`, `a moment old`, `dated 2 days ahead`. */
 function age(at: number, now: number): string {
+  if (at > now + CLOCKS_MS) return `dated ${age(now, at).replace('old', 'ahead')}`;
   const minutes = Math.floor((now - at) / 60_000);
   const [count, unit] = minutes < 60 ? [minutes, 'minute'] : minutes < 48 * 60 ? [Math.floor(minutes / 60), 'hour'] : [Math.floor(minutes / 1440), 'day'];
   return minutes < 1 ? 'a moment old' : `${count} ${unit}${count === 1 ? '' : 's'} old`;
