@@ -65,13 +65,16 @@ async function committedUnderWay(host: Host, cluster: Cluster): Promise<boolean>
   return exitCode === 0 && /^nextClusterIdentity:/m.test(stdout);
 }
 
-function recordSteps(cluster: Cluster, room: Room, needs: readonly string[]): Step[] {
+/** The new key takes the old one's place in the credentials, and that is committed and pushed. */
+export function recordSteps(cluster: Cluster, room: Room, needs: readonly string[]): Step[] {
   return [recordStep(cluster, needs), pushStep('push-record', 'The end of it at the git host', cluster, room, ['record'])];
 }
 
-type Room = (host: Host) => Promise<Repository>;
+/** Opens the repository at the git host, as it is now. */
+export type Room = (host: Host) => Promise<Repository>;
 
-function roomOf(cluster: Cluster): Room {
+/** The room of a cluster's repository. */
+export function roomOf(cluster: Cluster): Room {
   return async (host) => openRepository(host, cluster, await readCredentials(host, cluster));
 }
 
@@ -109,7 +112,8 @@ function bothStep(facts: Facts): Step {
   };
 }
 
-function filesStep(cluster: Cluster): Step {
+/** Every file is for the key that comes (`nextClusterIdentity`), and no longer for the one that goes; committed. */
+export function filesStep(cluster: Cluster): Step {
   return {
     id: 'files', part: PART, title: 'Every file encrypted anew', needs: ['both'],
     danger: 'Older commits stay readable with the old key: what they hold is only safe once the values change too.',
@@ -208,7 +212,7 @@ async function nextOf(host: Host, cluster: Cluster): Promise<string> {
 }
 
 /** Every file that a rotation may change, from the repository's root. */
-async function touched(host: Host, homelab: Homelab): Promise<string[]> {
+export async function touched(host: Host, homelab: Homelab): Promise<string[]> {
   const files = (await secretFiles(host, homelab)).filter(({ content }) => content.kind === 'encrypted').map(({ path }) => path);
   const named = homelab.clusters.map((cluster) => relative(homelab.root, join(cluster.folder, 'cluster.yaml')));
   const { stdout } = await ownGit(host, homelab.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.sops.yaml']);

@@ -32,6 +32,17 @@ export function editedText(text: string, file: string, node: string, change: Nod
   return after;
 }
 
+/** The same with another host key of the git host (`ssh-ed25519 AAAA…`). Throws `E_INVENTORY_EDIT` where gitops.hostKey does not stand there by itself. */
+export function textWithHostKey(text: string, file: string, hostKey: string): string {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const place: Place = { text, file, document, lines, node: 'gitops.hostKey' };
+  const section = document.get('gitops', true) as unknown;
+  if (!isMap(section)) throw refused(place, 0, 'there is no section gitops');
+  const { from, to, text: put } = valueSplice(place, section as Section, 'hostKey', hostKey);
+  return text.slice(0, from) + put + text.slice(to);
+}
+
 function sectionOf(place: Place): Section {
   const nodes = place.document.get('nodes', true) as unknown;
   const section = isSeq(nodes) ? nodes.items.find((item): item is Section => isMap(item) && item.get('name') === place.node) : undefined;

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Lun, Nas } from '../../nodes/cluster.ts';
 import { match, sameIqn, type NasContents } from '../../storage/findings.ts';
@@ -6,6 +7,7 @@ import { ENTRY, type Archive } from '../archive/types.ts';
 import type { Facts } from '../facts.ts';
 import { look } from '../rebuild/diagnose-look.ts';
 import { contentsOfNas, type StorageView } from '../storage-view.ts';
+import type { Step } from '../step.ts';
 import type { PartSight } from './types.ts';
 
 const LOOK_MS = 25_000;
@@ -31,11 +33,20 @@ export async function lookAtNas(host: Host, facts: Facts, nas: Nas, archive: Arc
 
 /** The verdict on what DSM lists. Pure. */
 export function judgeNas(nas: Pick<Nas, 'luns'>, contents: NasContents, map: LunMap): PartSight {
-  const gone = nas.luns.filter((lun) => map.has(lun.name) && !contents.luns.some((each) => sameUuid(each.uuid, map.get(lun.name)!.uuid)));
+  // A uuid in cluster.yaml is its owner's word: the LUN came back as another one.
+  const theirs = new Map(nas.luns.flatMap((lun) => (lun.uuid === undefined && map.has(lun.name) ? [[lun.name, map.get(lun.name)!.uuid] as const] : [])));
+  const gone = nas.luns.filter(({ name }) => theirs.has(name) && !contents.luns.some((each) => sameUuid(each.uuid, theirs.get(name)!)));
   if (gone.length > 0) {
     return {
       kind: 'beyond', told: gone.map((lun) => `the NAS has no LUN ${map.get(lun.name)!.uuid}, which was ${lun.name}${namesake(lun, contents)}`).join('; '),
       hint: 'Restore the LUN on the NAS from its own snapshots or backups. Where it came back under another uuid, write that into nas.luns[].uuid in cluster.yaml; no other LUN is taken in its place.',
+    };
+  }
+  const renamed = nas.luns.filter((lun) => theirs.has(lun.name) && !sameUuid(match(contents, lun).lun?.uuid ?? '', theirs.get(lun.name)!));
+  if (renamed.length > 0) {
+    return {
+      kind: 'beyond', told: renamed.map(({ name }) => `the LUN ${theirs.get(name)!}, which was ${name}, has another name on the NAS`).join('; '),
+      hint: 'Give it its name back in SAN Manager, or write its uuid into nas.luns[].uuid in cluster.yaml.',
     };
   }
   const hidden = nas.luns.flatMap((lun) => hiddenBy(lun, contents, map));
@@ -43,8 +54,21 @@ export function judgeNas(nas: Pick<Nas, 'luns'>, contents: NasContents, map: Lun
   return { kind: 'lost', told: hidden.join('; '), todo: 'targets, CHAP and mapping are made again for the very LUNs that the archive names; no LUN is made, formatted or deleted' };
 }
 
+/** Before anything is made on the NAS: its LUNs are those of the archive's map. A look; throws `E_RESTORE_NAS` where they are not. */
+export function lunsStep(facts: Facts, nas: Nas, archive: Archive, needs: readonly string[]): Step {
+  return {
+    id: 'luns', part: 'NAS', title: 'The LUNs are those of the archive', needs,
+    async observe(host) {
+      const sight = judgeNas(nas, await contentsOfNas(host, facts), await lunMapOf(archive));
+      if (sight.kind === 'beyond') throw problem('E_RESTORE_NAS', sight.told, sight.hint);
+      return { state: 'done', detail: sight.told };
+    },
+    act: async () => {},
+  };
+}
+
 function hiddenBy(lun: Lun, contents: NasContents, map: LunMap): readonly string[] {
-  const uuid = map.get(lun.name)?.uuid ?? match(contents, lun).lun?.uuid;
+  const uuid = lun.uuid ?? map.get(lun.name)?.uuid ?? match(contents, lun).lun?.uuid;
   const target = contents.targets.find(({ iqn }) => sameIqn(iqn, lun.iqn));
   if (uuid === undefined) return [];
   if (!target) return [`the NAS has no target ${lun.iqn} for the LUN ${lun.name}`];

@@ -10,6 +10,7 @@ import { kubeconfig } from '../../talos/talosctl.ts';
 import { createLookout, locateQuietly, type Neighbours } from '../boards.ts';
 import type { Facts } from '../facts.ts';
 import { known, look } from '../rebuild/diagnose-look.ts';
+import { lookAtKey } from './key.ts';
 import { lookAtGit } from './look-git.ts';
 import { lookAtNas } from './look-nas.ts';
 import type { EtcdSight, Later, NodeSight, Proven, RestoreLook } from './types.ts';
@@ -27,13 +28,14 @@ export async function lookForRestore(host: Host, facts: Facts, proven: Proven): 
   const at = host.clock.now();
   // Without it nothing can be asked of any machine: that is no finding about this one.
   await facts.talosconfig(host);
-  const [around, etcd, nas, git] = await Promise.all([
+  const [around, etcd, nas, git, key] = await Promise.all([
     look(host, LOOK_MS, createLookout(facts)),
     lookAtEtcd(host, facts, proven),
     cluster.nas ? lookAtNas(host, facts, cluster.nas, proven.archive) : undefined,
     cluster.gitops ? lookAtGit(host, facts, proven.archive) : undefined,
+    cluster.gitops ? lookAtKey(host, facts) : undefined,
   ]);
-  return { at, etcd, nodes: cluster.nodes.map((node) => nodeSight(facts, node, known(around) ?? new Map())), ...(nas ? { nas } : {}), ...(git ? { git } : {}) };
+  return { at, etcd, nodes: cluster.nodes.map((node) => nodeSight(facts, node, known(around) ?? new Map())), ...(nas ? { nas } : {}), ...(git ? { git } : {}), ...(key ? { key } : {}) };
 }
 
 function nodeSight(facts: Facts, node: ClusterNode, neighbours: Neighbours): NodeSight {

@@ -2,6 +2,7 @@ import { FirstlightError, ManyErrors, problem } from '../../lib/errors.ts';
 import { withSignal, type Host } from '../../lib/host.ts';
 import { updateLock, type RestoreRecord } from '../../lib/lock-file.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
+import { loadCluster } from '../../nodes/load.ts';
 import type { Archive } from '../archive/types.ts';
 import { createFacts, type Facts } from '../facts.ts';
 import { askForSpare, withMac } from '../rebuild/rebuild.ts';
@@ -9,6 +10,8 @@ import { planSteps, runSteps, type RunResult, type StepEnd } from '../runner.ts'
 import type { Step } from '../step.ts';
 import { REAL_PATIENCE, type Patience } from '../up.ts';
 import { proveForRestore, reopen, type ArchiveWish } from './archive.ts';
+import { keySteps, openHanded } from './key.ts';
+import { trustedGitHost } from './git.ts';
 import { offerBundle } from './offer-bundle.ts';
 import { lookForRestore } from './look.ts';
 import { newRecord, restoreUnderWay } from './record.ts';
@@ -47,12 +50,20 @@ export async function restore(host: Host, declared: Cluster, request: RestoreReq
   const { record, archive, verdict } = underWay ? { record: underWay, archive: await reopen(host, facts, request, underWay), verdict: undefined } : await begin(host, facts, request, run);
   host.emit({ code: 'run.started', message: `restore ${declared.name} from ${record.archive}` });
   const macs: Record<string, string> = {};
-  let own = facts;
+  let own = record.parts.includes('git') ? await trustedGitHost(host, facts) : facts;
+  const before: StepEnd[] = [];
+  if (record.parts.includes('key')) {
+    const steps = keySteps(own, record, archive);
+    run.begin?.(steps);
+    before.push(...(await runSteps(steps, withSignal(host, host.signal))).steps);
+    own = createFacts(await loadCluster(declared.folder), host.scratch);
+  }
   for (;;) {
     try {
-      const result = await walk(host, own, record, archive, run);
-      host.emit({ code: 'run.done', data: { ms: host.clock.now() - began } });
-      return { cluster: own.cluster, facts: own, record, archive, macs, result: { ...result, startedAt: began, ms: host.clock.now() - began }, ...(verdict ? { verdict } : {}) };
+      const { steps } = await walk(host, own, record, archive, run);
+      const result = { steps: [...before, ...steps], startedAt: began, ms: host.clock.now() - began };
+      host.emit({ code: 'run.done', data: { ms: result.ms } });
+      return { cluster: own.cluster, facts: own, record, archive, macs, result, ...(verdict ? { verdict } : {}) };
     } catch (error) {
       for (const spare of sparesOf(error)) {
         const node = spare.where.node!;
@@ -96,7 +107,7 @@ async function find(host: Host, facts: Facts, request: RestoreRequest, run: Rest
   if (offer && isWrongBundle(atArchive) && await offerBundle(host, facts, proven)) atArchive = await archiveRefusals(host, facts, proven);
   // With a wrong bundle no machine of this cluster answers: a look would only mislead.
   if (isWrongBundle(atArchive)) throw allOf(atArchive);
-  const look = await lookForRestore(host, facts, proven);
+  const look = await lookForRestore(host, openHanded(facts), proven);
   const verdict = judge(facts.cluster, look, proven, atArchive);
   run.looked?.(facts.cluster, proven, look, verdict);
   return { proven, look, verdict };

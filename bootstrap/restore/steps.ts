@@ -10,6 +10,8 @@ import { storageProofStep, storageStep } from '../steps/storage.ts';
 import { vaultStep } from '../steps/vault.ts';
 import { gitopsSteps, memorySteps } from '../up.ts';
 import { fenceSteps, guarded, nodeSteps, type Stretch } from './boards.ts';
+import { gitBackStep } from './git.ts';
+import { lunsStep } from './look-nas.ts';
 import { restoredStep } from './record.ts';
 import { resetStep } from './reset.ts';
 import type { Restore } from './restore-of.ts';
@@ -19,16 +21,17 @@ import type { Restore } from './restore-of.ts';
  * boards and etcd behind the fence; then as in `up`: storage, GitOps, claims, each of which only looks where nothing was lost. Throws `E_RESTORE_SOURCE`.
  */
 export function restoreSteps(restore: Restore): Step[] {
-  const { facts, record, patience } = restore;
+  const { facts, record, patience, archive } = restore;
   const { gitops, nas, vault, nodes } = facts.cluster;
   const first = nodes.find((node) => node.role === 'control plane')!;
   const steps: Step[] = [...preparation(restore)];
   const add = ({ steps: more, last }: Stretch): readonly string[] => { steps.push(...more); return last; };
   let settled: readonly string[] = steps.map((step) => step.id);
+  if (record.parts.includes('git')) settled = [...settled, ...add(one([gitBackStep(restore, settled)]))];
   settled = add(record.parts.includes('etcd') ? etcdStretch(restore, settled) : answering(restore, settled));
   if (nas) {
     const initiators = nodes.map((node) => initiatorStep(facts, node, settled, patience.joinMs));
-    steps.push(...initiators, storageStep(facts, nas, initiators.map((step) => step.id)), storageProofStep(facts, nas));
+    steps.push(...initiators, lunsStep(facts, nas, archive, initiators.map((step) => step.id)), storageStep(facts, nas, ['luns']), storageProofStep(facts, nas));
     settled = ['storage-proof'];
   }
   if (gitops) {

@@ -1,7 +1,7 @@
 import { problem, type FirstlightError } from '../../lib/errors.ts';
 import type { RestorePart } from '../../lib/lock-file.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
-import { olderRefusal } from './refusals.ts';
+import { behindText, olderRefusal } from './refusals.ts';
 import type { EtcdSight, Later, PartSight, Proven, Refusal, RestoreLook, RestoreVerdict } from './types.ts';
 
 /** What follows from what was seen: what is lost, what a restore of this archive does, and what forbids it. Pure. */
@@ -54,7 +54,8 @@ function told(others: readonly Other[], kind: PartSight['kind']): readonly strin
   return others.flatMap(({ sight }) => (sight.kind === kind ? [sight.told] : []));
 }
 
-function todoOf(cluster: Cluster, { nodes, etcd }: RestoreLook, proven: Proven, others: readonly Other[]): readonly string[] {
+function todoOf(cluster: Cluster, look: RestoreLook, proven: Proven, others: readonly Other[]): readonly string[] {
+  const { nodes, etcd } = look;
   const parts = others.flatMap(({ sight }) => (sight.kind === 'lost' ? [sight.todo] : []));
   if (etcd.kind !== 'lost') return parts;
   const source = sourceOf(etcd, proven);
@@ -64,21 +65,23 @@ function todoOf(cluster: Cluster, { nodes, etcd }: RestoreLook, proven: Proven, 
     ...parts,
     ...(lost.length > 0 ? [`the boards of ${lost.join(', ')} are switched off, get new cards, prove themselves, get their configs`] : []),
     ...(etcd.holding.length > 0 ? [`EPHEMERAL of ${etcd.holding.join(', ')} is wiped (with its images and its etcd), by talosctl reset`] : []),
-    `etcd comes back from ${source.what}: revision ${source.revision} of ${source.at}; Flux waits until git is known not to be older`,
+    `etcd comes back from ${source.what}: revision ${source.revision} of ${source.at}, ${agoText(look.at, source.at)} seconds ago; what was changed since is lost unless git makes it anew, and Flux waits until git is known not to be older`,
     ...(stay.length > 0 ? [`${stay.join(', ')} ${stay.length > 1 ? 'stay' : 'stays'} as they are, their kubelets started anew where needed`] : []),
     ...(cluster.nas ? ['the LUNs are adopted, never formatted'] : []),
   ];
 }
 
-function neverOf({ etcd, at }: RestoreLook, proven: Proven): readonly string[] {
+function neverOf({ etcd }: RestoreLook, proven: Proven): readonly string[] {
   if (etcd.kind !== 'lost') return [];
   const source = sourceOf(etcd, proven);
-  const seconds = Math.max(0, Math.round((at - Date.parse(source.at)) / 1000));
   return [
-    ...(source === etcd.later ? [] : [`what was written to Kubernetes in the ${seconds.toLocaleString('en-US')} seconds since the snapshot, unless git makes it anew`]),
-    ...(etcd.later && source !== etcd.later ? [`${(etcd.later.revision - source.revision).toLocaleString('en-US')} revisions: ${etcd.later.what}`] : []),
+    ...(etcd.later && source !== etcd.later ? [`${behindText(source.revision, source.at, etcd.later)}: ${etcd.later.what}`] : []),
     ...proven.archive.manifest.missing.map(({ part, why }) => `${part}, which the backup could not have: ${why}`),
   ];
+}
+
+function agoText(at: number, then: string): string {
+  return Math.max(0, Math.round((at - Date.parse(then)) / 1000)).toLocaleString('en-US');
 }
 
 /** Where etcd comes back from: what a control plane still has where that is later and no archive was named; else the archive. */

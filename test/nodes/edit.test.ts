@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { setNode } from '../../nodes/edit.ts';
-import { editedText } from '../../nodes/edit-text.ts';
+import { editedText, textWithHostKey } from '../../nodes/edit-text.ts';
 import { loadCluster } from '../../nodes/load.ts';
 
 const VALID = join(import.meta.dirname, '../inventories/valid');
@@ -96,4 +96,17 @@ test('the file is replaced whole after it was judged: mode and link stay, a bad 
   await assert.rejects(setNode(file, 'gandalf-w-1', { mac: MAC }), (error: { problems: { code: string; where: { line?: number } }[] }) => error.problems[0]?.code === 'E_INVENTORY_MAC_TWICE' && error.problems[0].where.line! > 1);
   await assert.rejects(setNode(file, 'gandalf-w-1', { card: { device: 'sda' } }), { code: 'E_INVENTORY' });
   assert.ok(readFileSync(target).equals(now), 'the file is as it was');
+});
+
+test('the git host’s key is put in the place of the old one, however it stands there; all else stays', () => {
+  const plain = readFileSync(join(VALID, readdirSync(VALID).find((name) => /^ {2}hostKey: ssh-/m.test(readFileSync(join(VALID, name), 'utf8')))!), 'utf8');
+  const [line, old] = /^ {2}hostKey: (ssh-.*)$/m.exec(plain)!;
+  const [type, ...words] = old!.replaceAll(/['"]/g, '').split(/\s+/);
+  const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBnother';
+  for (const stands of [line, `  hostKey: ${type}\n    ${words.join(' ')}`, `  hostKey: "${type} ${words.join(' ')}" # of the old host`]) {
+    const after = textWithHostKey(plain.replace(line, stands), file, key);
+    assert.equal(after.replace(/^ {2}hostKey: "ssh.*$/m, ''), plain.replace(line, ''));
+    assert.match(after, new RegExp(`^ {2}hostKey: "${key}"( # of the old host)?$`, 'm'));
+  }
+  assert.throws(() => textWithHostKey(readFileSync(join(VALID, 'nodes-only.yaml'), 'utf8'), file, key), { code: 'E_INVENTORY_EDIT' });
 });
