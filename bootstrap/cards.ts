@@ -10,16 +10,19 @@ import type { Image } from '../talos/image.ts';
 import { networkValue } from '../talos/meta-network.ts';
 import { cardLacks, parseStamp, STAMP_KEY, type CardOwner } from '../talos/stamp.ts';
 import type { Facts } from './facts.ts';
+import { recallCards } from './old-cards.ts';
 
 /**
  * Nodes whose card needs no writing: in its reader it is the node's and was used by a board (then it holds the node's state and
  * is never written again here), or is the node's and still the image byte for byte; or it is in no reader and the cluster has
- * lived: then it is in its board, which is only late (a dead board is the rebuild's business).
+ * lived: then it is in its board, which is only late (a dead board is the rebuild's business). A card from before the node's last rebuild
+ * is none of the node's.
  */
 export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly ClusterNode[], image: Image, desk: Desk = THIS_DESK): Promise<ReadonlySet<string>> {
   const ready = new Set<string>();
   const fresh = new Map<string, string>();
   const lived = (await readLock(facts.lockFile)).etcd?.finished === true;
+  await recallCards(facts);
   for (const node of nodes) {
     const card: CardContents = node.card?.device === undefined ? { kind: 'missing' } : await inspectCard(node.card.device, desk);
     if (card.kind === 'missing') {
@@ -35,9 +38,10 @@ export async function nodesWithCard(facts: Facts, host: Host, nodes: readonly Cl
   return ready;
 }
 
-/** The nodes whose own card is in its reader, never used, and holds the image byte for byte. */
+/** The nodes whose own card (of the newest nonce, where one is known) is in its reader, never used, and holds the image byte for byte. */
 export async function nodesWithFreshCard(facts: Facts, host: Host, nodes: readonly ClusterNode[], image: Image, desk: Desk = THIS_DESK): Promise<ReadonlySet<string>> {
   const unused = new Map<string, string>();
+  await recallCards(facts);
   for (const node of nodes) {
     const device = node.card?.device;
     if (device === undefined) continue;
@@ -57,9 +61,11 @@ export async function askToOverwrite(facts: Facts, host: Host, node: ClusterNode
   const card = await inspectCard(device, desk);
   if (card.kind === 'missing' || card.kind === 'blank') return;
   const stamp = card.kind === 'talos' ? parseStamp(card.meta.get(STAMP_KEY)) : undefined;
-  if (stamp?.cluster === facts.cluster.name && stamp.node === node.name && !wasUsed(card)) return;
+  const own = stamp?.cluster === facts.cluster.name && stamp.node === node.name;
+  if (own && !wasUsed(card)) return;
   const partitions = card.partitions.map((one) => one.label || 'a nameless partition').join(', ');
-  const holds = stamp ? `the card of ${stamp.node} of cluster ${stamp.cluster}` : partitions || 'something without a partition table';
+  const older = own && facts.nonces.has(node.name) && stamp.nonce !== facts.nonces.get(node.name);
+  const holds = stamp ? `${older ? 'an older' : 'the'} card of ${stamp.node} of cluster ${stamp.cluster}` : partitions || 'something without a partition table';
   const answer = await host.ask({ code: 'card.overwrite', text: `The card for ${node.name} (${deviceAt(desk, device)}) holds ${holds}. Type ${node.name} to overwrite all of it:` });
   if (answer === node.name) return;
   throw problem('E_CARD_KEPT', `the card for ${node.name} holds ${holds} and was not overwritten`,
@@ -72,7 +78,7 @@ export async function cardIsInReader(node: ClusterNode, desk: Desk = THIS_DESK):
 }
 
 function ownerOf(facts: Facts, node: ClusterNode): CardOwner {
-  return { cluster: facts.cluster.name, node: node.name, network: networkValue(facts.cluster, node) };
+  return { cluster: facts.cluster.name, node: node.name, network: networkValue(facts.cluster, node), nonce: facts.nonces.get(node.name) };
 }
 
 /** Talos makes STATE when it first gets a config (siderolabs/talos:internal/app/machined/pkg/controllers/block). */

@@ -45,8 +45,8 @@ export function parseImageMark(value: string | undefined): ImageMark | undefined
   return { schematic, version, rawSha256 };
 }
 
-/** Whose card is asked for; `network` is what META should say of the network (`networkValue`). */
-export type CardOwner = { readonly cluster: string; readonly node: string; readonly network?: string | undefined };
+/** Whose card is asked for; `network` is what META should say of the network (`networkValue`), `nonce` that of the node's newest card, where it is known: an older one is not its card. */
+export type CardOwner = { readonly cluster: string; readonly node: string; readonly network?: string | undefined; readonly nonce?: string | undefined };
 
 /**
  * Why a card is not this node's card with this image and has to be written; undefined when it need not be. A card of this node
@@ -57,6 +57,7 @@ export function cardLacks(card: CardContents, of: CardOwner, rawSha256: string |
   const stamp = parseStamp(card.meta.get(STAMP_KEY));
   if (!stamp) return 'it has no stamp';
   if (stamp.cluster !== of.cluster || stamp.node !== of.node) return `it is the card of ${stamp.node} in ${stamp.cluster}`;
+  if (of.nonce !== undefined && stamp.nonce !== of.nonce) return `it is an older card of ${of.node}`;
   if (card.partitions.some((one) => one.label === 'STATE')) return undefined;
   if (networkChange(of.network, card.meta.get(NETWORK_KEY)) !== undefined) return 'it carries another network than cluster.yaml tells';
   const mark = parseImageMark(card.meta.get(IMAGE_KEY));

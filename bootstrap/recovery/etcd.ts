@@ -29,12 +29,12 @@ export function recoverEtcdStep(facts: Facts, source: RecoverySource, needs: rea
   });
 }
 
-/** Throws `E_IDENTITY_OLD_CARD` where the machine at a node's address runs an older card of it than the known one. Silence, and a board without a stamp, say nothing. */
+/** Throws `E_IDENTITY_OLD_CARD` where the machine at a node's address runs another card than the known one, or one without a stamp (a board from before). Silence says nothing, and where no card is known nothing does. */
 export async function refuseOldCard(host: Host, facts: Facts, node: ClusterNode): Promise<void> {
   const nonce = facts.nonces.get(node.name);
   if (nonce === undefined) return;
   const identity = await identify(host, facts.cluster, node.address, await facts.talosconfig(host));
-  if (identity.kind !== 'configured' || identity.stamp === undefined || identity.stamp.nonce === nonce) return;
+  if (identity.kind !== 'configured' || identity.stamp?.nonce === nonce) return;
   throw problem('E_IDENTITY_OLD_CARD', `the machine at ${node.address} runs an older card of ${node.name} than the one that was written for it`,
     'The old board is back: power it off (its card stays out), and run the same command again. Nothing was given to it.', { where: { node: node.name } });
 }

@@ -9,6 +9,7 @@ import type { SnapshotKind, SnapshotProof } from '../../talos/snapshot.ts';
 import { copyDatabase, etcdSnapshot } from '../../talos/talosctl-recover.ts';
 import type { Facts } from '../facts.ts';
 import { runningPods, type KnownObjects } from './before.ts';
+import { refuseOldCard } from './etcd.ts';
 import { forgetKept, keepBefore, keepSource } from './keep.ts';
 import { prepareSnapshot } from './prepare.ts';
 
@@ -75,9 +76,11 @@ export async function chooseSource(host: Host, facts: Facts, node: ClusterNode, 
   return { source: { from: 'nothing' }, told: 'nothing: Kubernetes begins empty, and what git holds is made anew', refused };
 }
 
-/** What the board still gives, where it answers: a snapshot of its etcd that runs, or the database of one that does not. */
+/** What the board still gives, where it answers: a snapshot of its etcd that runs, or the database of one that does not. Nothing from a board with an older card: what it has is from before its own rebuild. */
 async function fromBoard(host: Host, facts: Facts, node: ClusterNode, refuse: (what: string, error: unknown) => void): Promise<{ readonly file: string; readonly kind: SnapshotKind; readonly told: string } | undefined> {
   const access = await facts.access(host, node);
+  const older = await refuseOldCard(host, facts, node).then(() => false, (error: unknown) => { refuse(`the etcd of the board at ${node.address}`, error); return true; });
+  if (older) return undefined;
   const seen = await observeEtcd(host, node.name, access);
   if (!seen.asked || seen.data === 'empty') return undefined;
   const file = join(host.scratch, `given-${node.name}`);

@@ -42,7 +42,7 @@ test('a card that is named is asked for only where it is not in its reader', asy
 
 test('a card in no reader is to be written before the cluster’s first life, and never after it', async () => {
   const { host, base } = desk([], []);
-  const facts = { cluster: { name: 'gandalf' }, lockFile: join(base.scratch, 'firstlight.lock.yaml') } as Facts;
+  const facts = { cluster: { name: 'gandalf' }, lockFile: join(base.scratch, 'firstlight.lock.yaml'), nonces: new Map(), rebuilt: new Map() } as unknown as Facts;
   assert.deepEqual([...await nodesWithCard(facts, host, [node], {} as Image)], []);
   await updateLock(facts.lockFile, { etcd: { node: 'cp-1' } });
   assert.deepEqual([...await nodesWithCard(facts, host, [node], {} as Image)], []);

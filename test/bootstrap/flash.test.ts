@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { createFacts } from '../../bootstrap/facts.ts';
 import { flashSteps } from '../../bootstrap/flash.ts';
+import { nodesWithCard } from '../../bootstrap/cards.ts';
+import { openImage } from '../../bootstrap/steps/image.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
 import { startFactory, type LabFactory } from '../../lab/factory/factory.ts';
 import { createBlankCard, createStatePartitions, readCard } from '../../lab/pi/card.ts';
 import type { Host, Question } from '../../lib/host.ts';
+import { readLock, updateLock } from '../../lib/lock-file.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
@@ -74,6 +77,24 @@ test('a node’s card is written and stamped without any secret of the cluster; 
   assert.deepEqual((await flash(['w-1'])).asked, ['card.overwrite']);
   const anew = cardReport(path, await inspectCard(path) as never);
   assert.ok(anew.used === false && anew.stamp?.nonce !== nonce);
+});
+
+test('a card from before the node’s rebuild is not its card: flash writes it anew and notes it, up never has it put into the board', async () => {
+  const path = join(base.scratch, 'w-1.img');
+  await flash([]);
+  const facts = () => createFacts(cluster, base.scratch);
+  const worker = cluster.nodes.filter((node) => node.name === 'w-1');
+  const ready = async (): Promise<readonly string[]> => [...await nodesWithCard(facts(), base, worker, await openImage(facts(), base))];
+  assert.deepEqual(await ready(), ['w-1']);
+  await updateLock(facts().lockFile, { etcd: { node: 'cp-1', finished: true }, cards: { 'w-1': 'ee' } });
+  assert.deepEqual(await ready(), [], 'unused, and older than the card of the rebuild');
+  await createStatePartitions(path);
+  assert.deepEqual(await ready(), [], 'used, and older');
+  await assert.rejects(flash(['no']), { code: 'E_CARD_KEPT', message: /an older card of w-1/ });
+  assert.equal((await flash(['w-1'])).ends, 'schematic already, image already, cards done');
+  const card = cardReport(path, await inspectCard(path) as never);
+  assert.equal((await readLock(facts().lockFile)).cards['w-1'], card.stamp?.nonce);
+  assert.deepEqual(await ready(), ['w-1']);
 });
 
 test('a card that is changed after the person was asked about it is not written', async () => {
