@@ -13,8 +13,8 @@ import { digestOf, readPieces, sizeOf } from './places/transfer.ts';
 import { signerOf, signManifest } from './signing.ts';
 import { FORMAT, type Entry, type Manifest } from './types.ts';
 
-/** What goes in under a name: a file, or a text in hand. */
-export type Part = { readonly name: string; readonly file: string } | { readonly name: string; readonly text: string };
+/** What goes in under a name: a file that nobody else writes to, or a text in hand. */
+export type Part = { readonly name: string; readonly file: string } | { readonly name: string; readonly text: string | Uint8Array };
 
 /** All that an archive is made of; `about` is the part of the manifest that is not made here, `key` the private half that signs (a secret). */
 export type Contents = {
@@ -70,7 +70,7 @@ async function* tarOf(parts: readonly Part[], entries: readonly Entry[], at: str
   const fill = async (): Promise<void> => {
     for (const part of parts) {
       const header = { name: part.name, mode: 0o600, mtime: new Date(at) };
-      if ('text' in part) pack.entry(header, part.text);
+      if ('text' in part) pack.entry(header, Buffer.from(part.text));
       else await pipeline(createReadStream(part.file), pack.entry({ ...header, size: entries.find(({ name }) => name === part.name)?.bytes ?? 0 }));
     }
     pack.finalize();
