@@ -12,6 +12,7 @@ import { fluxReport } from '../gitops/flux.ts';
 import { openRepository, provePush } from '../gitops/repository.ts';
 import { observeStorage, refuse } from '../storage/ensure.ts';
 import { requireImageFile, requireVersion } from '../talos/available.ts';
+import { placeReport } from './archive/place-look.ts';
 import { createLookout } from './boards.ts';
 import { claimsReport } from './claims.ts';
 import type { Facts } from './facts.ts';
@@ -38,7 +39,7 @@ export function checkSteps(facts: Facts): Step[] {
     await requireImageFile(cluster.talos.image!);
     return 'is there';
   })];
-  const { power, reader, nas, gitops, vault } = cluster;
+  const { power, reader, nas, gitops, vault, backup } = cluster;
   const port = cluster.nodes.find((node) => node.port !== undefined)?.port;
   steps.push(look('old-cards', 'No board is about with a card from before its rebuild', (host) => oldCardsReport(facts, createLookout(facts), host)));
   if (power && port !== undefined) steps.push(look('switch', `PoE switch ${power.address}`, async (host) => `port ${port} is ${await observePower(host, power, await switchPassword(facts, host), port)}`));
@@ -53,6 +54,7 @@ export function checkSteps(facts: Facts): Step[] {
     return (findings.length === 0 ? 'LUNs and targets are there' : `reachable; \`up\` would do: ${findings.map((finding) => finding.message).join('; ')}`) + warnings;
   }));
   if (vault) steps.push(look('vault', `Vault ${new URL(vault.url).host}`, (host) => vaultReport(host, facts, vault)));
+  for (const place of backup.places) steps.push(look(`place:${place.name}`, `Backups in ${place.name}`, async (host) => placeReport(host, cluster, place, await facts.credentials(host))));
   if (gitops) steps.push(look('git', `GitOps repository ${gitops.url}`, async (host) => {
     const repository = await openRepository(host, cluster, await facts.credentials(host));
     await provePush(host, repository);

@@ -60,6 +60,8 @@ export function folderPlace(host: Host, { name: title, path, make, cluster }: Fo
       await receive(host, file, readPieces(host, from).pieces, { bytes: total }, teller(host, name, 'download', total));
     }),
     list: () => call(async () => {
+      // One that is made by the first backup has none until then.
+      if (make && !await there(path)) return [];
       await ready();
       const names = (await readdir(path)).filter((name) => archiveTime(cluster, name) !== undefined);
       const found = await Promise.all(names.map(async (name) => ({ name, about: await stat(join(path, name)).catch(() => undefined) })));

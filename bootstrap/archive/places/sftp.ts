@@ -92,7 +92,8 @@ export function sftpPlace(host: Host, options: SftpOptions): Place {
       await receive(host, file, files.read(at(name)), { bytes: size }, teller(host, name, 'download', size));
     }),
     list: () => call(async (files) => {
-      await ready(files, path);
+      // A look makes nothing; where the folder above is missing, so is the share.
+      if (!await there(files, path) && await there(files, posix.dirname(path))) return [];
       return (await files.list(path)).flatMap(({ filename: name, attrs }) => {
         const time = archiveTime(cluster, name);
         return time !== undefined && attrs.isFile() ? [{ name, bytes: attrs.size, at: time }] : [];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { clusterFiles } from '../../../bootstrap/archive/collect/folder.ts';
@@ -9,6 +9,7 @@ import { collectStep, createRoom, type Packed } from '../../../bootstrap/archive
 import { makeSigner, signerLacks, signingKey } from '../../../bootstrap/archive/signer.ts';
 import { signerOf } from '../../../bootstrap/archive/signing.ts';
 import { archiveName, type Manifest } from '../../../bootstrap/archive/types.ts';
+import { checkSteps } from '../../../bootstrap/check.ts';
 import { createFacts, type Facts } from '../../../bootstrap/facts.ts';
 import { runSteps } from '../../../bootstrap/runner.ts';
 import { problem } from '../../../lib/errors.ts';
@@ -89,9 +90,29 @@ test('of the cluster’s folder goes in what was written, not images, runs, back
     mkdirSync(join(folder, name, '..'), { recursive: true });
     writeFileSync(join(folder, name), 'x');
   }
-  const names = (await clusterFiles(folder)).map(({ name }) => name).filter((name) => !/lock|sops/.test(name));
-  assert.deepEqual(names, ['cluster/cluster.yaml', 'cluster/nas-ca.pem', 'cluster/patches/all/dns.yaml']);
+  const shared = join(host.scratch, 'shared.yaml');
+  writeFileSync(shared, 'shared');
+  symlinkSync(shared, join(folder, 'patches/worker.yaml'));
+  symlinkSync(join(host.scratch, 'nowhere.yaml'), join(folder, 'patches/gone.yaml'));
+  const parts = await clusterFiles(folder);
+  writeFileSync(shared, 'changed after it was read');
+  assert.equal(String((parts.find(({ name }) => name === 'cluster/patches/worker.yaml') as { text?: unknown } | undefined)?.text), 'shared');
+  const names = parts.map(({ name }) => name).filter((name) => !/lock|sops/.test(name));
+  assert.deepEqual(names, ['cluster/cluster.yaml', 'cluster/nas-ca.pem', 'cluster/patches/all/dns.yaml', 'cluster/patches/worker.yaml']);
   assert.equal(namedPlace(cluster, 'backups').kind, 'folder');
   assert.deepEqual(namedPlace(cluster, '/mnt/stick'), { kind: 'folder', name: '/mnt/stick', path: '/mnt/stick', make: false });
   assert.throws(() => namedPlace(cluster, 'cloud'), { code: 'E_BACKUP_PLACE' });
+});
+
+test('`check` looks at each place, and makes nothing there', async () => {
+  const [fine, away] = [join(host.scratch, 'checked'), join(host.scratch, 'away')];
+  mkdirSync(fine);
+  writeFileSync(join(fine, archiveName('gandalf', Date.parse('2026-11-23T07:08:42Z'))), 'x');
+  const places: readonly BackupPlace[] = [{ kind: 'folder', name: 'fine', path: fine, make: false }, { kind: 'folder', name: 'new', path: join(host.scratch, 'made-later'), make: true }, { kind: 'folder', name: 'away', path: away, make: false }];
+  const checking = createFacts({ ...cluster, backup: { ...cluster.backup, places } }, host.scratch);
+  Object.assign(checking, { credentials: async () => ({ chap: {} }) });
+  const looks = checkSteps(checking).filter(({ id }) => id.startsWith('place:'));
+  const seen = await Promise.all(looks.map((step) => step.observe(host).then((found) => (found.state === 'done' ? found.detail : found.why), (error: { code?: string }) => error.code)));
+  assert.deepEqual(seen, ['has 1 backup, the newest of 2026-11-23T07:08:42.000Z', 'has no backup yet', 'E_PLACE_FOLDER']);
+  assert.ok(!readdirSync(host.scratch).includes('made-later'));
 });

@@ -32,6 +32,13 @@ test('a folder that is not there is not made where it may be a share that is not
   host.remove();
 });
 
+test('a look makes nothing: a folder that would be made is empty until then', async () => {
+  const host = testHost();
+  assert.deepEqual(await folderPlace(host, { name: 'disk', path: join(root, 'later'), make: true, cluster: 'gandalf' }).list(), []);
+  assert.ok(!readdirSync(root).includes('later'));
+  host.remove();
+});
+
 test('an archive and its folder are the owner’s alone; what a killed writer left goes after a day', async () => {
   const host = testHost();
   const folder = join(root, 'fresh');

@@ -89,6 +89,10 @@ test('another host key, another password and a missing folder are refused with w
   assert.equal(await refused({ password: 'canary-other-password' }), 'E_SSH_AUTH');
   assert.equal(played.logins(), logins);
   assert.equal(await refused({ path: '/no/such/share' }), 'E_PLACE_FOLDER');
+  const empty = sftpPlace(host, options(played, '/not-yet'));
+  assert.deepEqual(await empty.list(), []);
+  await empty.close();
+  assert.ok(!readdirSync(root).includes('not-yet'), 'a look makes nothing');
   assert.deepEqual(readdirSync(root).filter((name) => name === 'no'), []);
   host.remove();
 });
