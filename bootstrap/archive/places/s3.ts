@@ -75,7 +75,11 @@ export function s3Place(host: Host, options: S3Options): Place {
       const total = await sizeOf(file);
       if (await about(s3, to, name)) throw existsProblem(where, name);
       const digest = await digestOf(readPieces(host, file).pieces);
-      await upload(host, to, options, { Key: keyOf(name), Metadata: { [DIGEST]: digest } }, { name, file, total }, where);
+      await upload(host, to, options, { Key: keyOf(name), Metadata: { [DIGEST]: digest } }, { name, file, total }, where).catch(async (error: unknown) => {
+        host.signal.throwIfAborted();
+        // The answer to a try may have been lost: then the next one finds the name taken, or its parts gone, by this very archive.
+        if ((await about(s3, to, name).catch(() => undefined))?.Metadata?.[DIGEST] !== digest) throw error;
+      });
       const back = await digestOf(told(await pieces(s3, to, name), teller(host, name, 'verify', total)));
       if (back === digest) return;
       await to.send(new s3.DeleteObjectCommand({ Bucket: bucket, Key: keyOf(name) }), abort);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -96,6 +96,31 @@ test('the snapshots that the job in the cluster took are found, each recipientâ€
   assert.equal(readFileSync(join(host.scratch, 'snapshot'), 'utf8'), 'for the laptop');
   await Promise.all([laptop!.place.close(), paper!.place.close()]);
   host.remove();
+});
+
+test('an upload whose answer is lost is found to be there: the second try meets its own', { timeout: 60_000 }, async (context) => {
+  if (skip()) return context.skip(skip());
+  const host = testHost();
+  let lost = 0;
+  const http = createServer((incoming, answer) => {
+    const on = request(`${options().endpoint}${incoming.url}`, { method: incoming.method!, headers: incoming.headers }, (from) => {
+      if (incoming.method !== 'PUT' || lost++ > 0) return void from.pipe(answer.writeHead(from.statusCode!, from.headers));
+      from.resume().on('end', () => incoming.socket.destroy());
+    });
+    incoming.pipe(on.on('error', () => answer.destroy()));
+  }).listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const place = s3Place(host, options({ prefix: 'lost', endpoint: `http://127.0.0.1:${(http.address() as { port: number }).port}` }));
+  try {
+    await place.put(FIRST, archiveFile(host));
+    assert.ok(lost > 1, 'it was tried again');
+    await assert.rejects(place.put(FIRST, archiveFile(host)), { code: 'E_PLACE_EXISTS' });
+  } finally {
+    await place.close();
+    http.closeAllConnections();
+    http.close();
+    host.remove();
+  }
 });
 
 /** The code of a call's error, whose whole text holds no secret. */
