@@ -28,6 +28,8 @@ export async function publish(host: Host, worktree: string, bare: string, branch
   await mkdir(bare, { recursive: true });
   await git(['init', '--quiet', '--bare', `--initial-branch=${branch}`, '.'], bare);
   await git(['init', '--quiet', `--initial-branch=${branch}`, '.'], worktree);
+  // The owner's clone commits in the owner's name, also where the computer that rehearses has none.
+  for (const [key, value] of [['user.name', AUTHOR.GIT_AUTHOR_NAME], ['user.email', AUTHOR.GIT_AUTHOR_EMAIL]] as const) await git(['config', key, value], worktree);
   if (history !== undefined) {
     await git(['fetch', '--quiet', history, branch], worktree);
     await git(['reset', '--quiet', '--soft', 'FETCH_HEAD'], worktree);
