@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { SFTPWrapper } from 'ssh2';
 import { FirstlightError, problem } from '../../../lib/errors.ts';
 import type { Host } from '../../../lib/host.ts';
 import { connectSsh, type Ssh } from '../../../lib/ssh.ts';
@@ -46,7 +47,8 @@ export function sftpPlace(host: Host, options: SftpOptions): Place {
         host: options.host, port, user, hostKey: options.hostKey, signal: host.signal, keepaliveMs: KEEPALIVE_MS,
         ...(options.password === undefined ? {} : { password: options.password }), ...(options.privateKey === undefined ? {} : { privateKey: options.privateKey }),
       });
-      session = { ssh, files: ssh.sftp().then((sftp) => sftpFiles(sftp, machine, options.answerMs ?? ANSWER_MS)) };
+      const answerMs = options.answerMs ?? ANSWER_MS;
+      session = { ssh, files: opened(ssh, machine, answerMs).then((sftp) => sftpFiles(sftp, machine, answerMs)) };
     }
     return session.files;
   };
@@ -104,6 +106,15 @@ export function sftpPlace(host: Host, options: SftpOptions): Place {
     })),
     close: async () => close(),
   };
+}
+
+/** A server whose disk hangs lets in all the same. */
+async function opened(ssh: Ssh, machine: string, answerMs: number): Promise<SFTPWrapper> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(problem('E_SSH_TIMEOUT', `${machine} did not open SFTP in ${answerMs} ms`, 'Look whether the device is busy or its disk hangs, and run again.')), answerMs);
+  });
+  return Promise.race([ssh.sftp(), late]).finally(() => clearTimeout(timer));
 }
 
 /** The folder itself is made where the one above it is there: a share that is missing altogether is somebody's mistake. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -75,6 +75,19 @@ test('what goes wrong at the other machine is told by a code, and the next try i
   await hasty.get(FIRST, back);
   assert.equal(sha256(back), sha256(file));
   await Promise.all([place.close(), hasty.close()]);
+  host.remove();
+});
+
+test('a machine that lets in and then never opens its SFTP is given up', { timeout: 20_000 }, async () => {
+  const host = testHost();
+  const program = join(host.scratch, 'sftp-server');
+  writeFileSync(program, '#!/bin/sh\nexec sleep 60\n');
+  chmodSync(program, 0o755);
+  const stuck = await startSftp({ address: ADDRESS, port: 0, user: 'backup', password: PASSWORD, hostKey, root, program });
+  const place = sftpPlace(host, { ...options(stuck, '/c'), answerMs: 300 });
+  assert.equal(await fault(host, place.list()), 'E_SSH_TIMEOUT');
+  await place.close();
+  await stuck.close();
   host.remove();
 });
 
