@@ -30,7 +30,9 @@ export type Seen = { readonly nodes: readonly KubeObject[]; readonly leases: rea
 export function judgeStale({ nodes, leases, attachments, pods }: Seen, declared: readonly string[], now: number): Staleness {
   const beats = new Map(leases.map((lease) => [lease.metadata.name, Date.parse(String(lease.spec?.['renewTime'] ?? ''))]));
   const undeclared = nodes.map((node) => node.metadata.name).filter((name) => !declared.includes(name));
-  const strangers = undeclared.filter((name) => now - (beats.get(name) ?? Number.NEGATIVE_INFINITY) < SILENT_MS);
+  // The machines' clocks are what Leases are written by; this one may be ahead of them.
+  const at = Math.min(now, Math.max(...[...beats.values()].filter((beat) => !Number.isNaN(beat)), Number.NEGATIVE_INFINITY));
+  const strangers = undeclared.filter((name) => at - (beats.get(name) ?? Number.NEGATIVE_INFINITY) < SILENT_MS);
   const there = new Set(nodes.map((node) => node.metadata.name).filter((name) => declared.includes(name) || strangers.includes(name)));
   const on = (object: KubeObject): string | undefined => object.spec?.['nodeName'] as string | undefined;
   const going = ({ metadata }: KubeObject): boolean => metadata['deletionTimestamp'] !== undefined;

@@ -27,7 +27,8 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
     if (locateQuietly(facts, node, neighbours).kind !== 'absent' || spareOf(facts, node, neighbours)) return 'board';
     const seen = await inReader(rebuild, host);
     if (seen === 'ours') return 'reader';
-    return told.written && seen === 'none' ? 'away' : 'unwritten';
+    // A second card of one nonce could not be told from the first, so another card in the reader says nothing of the one that was written.
+    return told.written && seen !== 'damaged' ? 'away' : 'unwritten';
   };
   return {
     id: `card:${node.name}`, part: 'Card', title: `Card of ${node.name}`, node: node.name, needs,
@@ -53,16 +54,15 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
   };
 }
 
-/** What the node's reader holds: this rebuild's card (used, or still the image byte for byte), another one, or none; `none` too where the inventory names no reader. */
-async function inReader({ facts, node, record }: Rebuild, host: Host): Promise<'ours' | 'other' | 'none'> {
+/** What the node's reader holds: this rebuild's card (used, or still the image byte for byte; or `damaged`), another one, or none; `none` too where the inventory names no reader. */
+async function inReader({ facts, node, record }: Rebuild, host: Host): Promise<'ours' | 'damaged' | 'other' | 'none'> {
   const device = node.card?.device;
   if (device === undefined) return 'none';
-  const image = await openImage(facts, host);
   return withDesk(facts, host, async (desk) => {
     const card = await inspectCard(device, desk);
     if (card.kind === 'missing') return 'none';
     if (card.kind !== 'talos' || parseStamp(card.meta.get(STAMP_KEY))?.nonce !== record.nonce) return 'other';
-    return (await nodesWithCard(facts, host, [node], image, desk)).has(node.name) ? 'ours' : 'other';
+    return (await nodesWithCard(facts, host, [node], await openImage(facts, host), desk)).has(node.name) ? 'ours' : 'damaged';
   });
 }
 

@@ -89,17 +89,22 @@ function causeOf(diagnosis: Diagnosis, state: Conclusion['state']): string {
 function refusal(diagnosis: Diagnosis, way: Conclusion['way'], state: Conclusion['state']): Conclusion['refuse'] {
   const { node, rebuild, cluster, kubernetes, etcd, at } = diagnosis;
   const no = (code: string, reason: string, hint: string, forcible = false): Conclusion['refuse'] => ({ code, reason, hint, forcible });
-  if (rebuild !== undefined && rebuild.node !== node.name) {
+  const underWay = rebuild?.node === node.name;
+  if (rebuild !== undefined && !underWay) {
     return no('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}`, `Finish it first: \`firstlight rebuild ${cluster} ${rebuild.node}\`. Two at a time is how clusters are lost. Where it can’t go on without ${node.name}, take the entry rebuild out of firstlight.lock.yaml; begin its rebuild anew afterwards.`);
   }
   if (!diagnosis.open.known && !diagnosis.boards.known) {
     return no('E_REBUILD_BLIND', `this computer can’t look for ${node.name}: ${diagnosis.open.why}`, 'Mend its network first: a node that can’t be looked for is not dead.');
   }
+  // Then it may be this computer that is cut off, and the cluster is well: its last backup would take the place of what lives.
+  if (way === 'only' && !underWay && state === 'dead' && diagnosis.boards.known && diagnosis.others.length > 0 && !diagnosis.others.some((each) => each.answers)) {
+    return no('E_REBUILD_ALL_SILENT', `no node of ${cluster} answers, not only ${node.name}`,
+      `See first that this computer is in the cluster’s network and that the nodes have power. Where they are all dead, the way is \`firstlight restore\`; to rebuild ${node.name} all the same: --force, and type its name.`, true);
+  }
   const stranger = known(diagnosis.boards)?.find((board) => board.kind === 'other' && board.address === node.address && board.node !== undefined);
   if (stranger?.kind === 'other') {
     return no('E_REBUILD_ADDRESS', `the machine at ${node.address} is not ${node.name}: ${stranger.told}`, 'Put cards and boards where they belong, or correct the addresses in cluster.yaml.');
   }
-  const underWay = rebuild?.node === node.name;
   if (way === 'worker' && !kubernetes.known) {
     return no('E_REBUILD_NO_API', `the Kubernetes API can’t be asked to let go of ${node.name}: ${kubernetes.why}`, 'Bring a control plane back first: where one is dead, `firstlight rebuild` it.');
   }

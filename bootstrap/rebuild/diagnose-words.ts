@@ -17,6 +17,8 @@ export function newest(diagnosis: Diagnosis): AtHand | undefined {
 /** Whether the etcd data of an only control plane can still be read from its board. */
 export function stillHolds({ etcd, node, boards }: Diagnosis): boolean {
   const own = etcd.find((each) => each.node === node.name);
+  // The board before, back with its older card: what it holds is from before its rebuild.
+  if ((known(boards) ?? []).some((board) => board.kind === 'configured' && board.card === 'older')) return false;
   return own?.asked === true && (own.phase === 'running' || own.member !== undefined || (known(boards) ?? []).some((board) => board.kind === 'configured'));
 }
 

@@ -25,7 +25,8 @@ export function watchEndpoint(host: Host, kubeconfig: string): EndpointWatch {
     let well: number | undefined;
     while (!signal.aborted) {
       const began = host.clock.now();
-      const answer = await ready(kubeconfig, signal);
+      // A kubeconfig that another step just writes is none yet.
+      const answer = await ready(kubeconfig, signal).catch(() => undefined);
       if (signal.aborted) return;
       if (answer || (answer === false && well !== undefined)) {
         told.looks += 1;

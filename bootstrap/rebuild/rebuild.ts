@@ -52,7 +52,7 @@ export async function rebuild(host: Host, declared: Cluster, request: RebuildReq
   const node = nodeOf(cluster, request.node);
   if (request.mac !== undefined && request.mac.toLowerCase() !== node.mac) await take(request.mac.toLowerCase());
   const chosen = underWay === undefined && conclusion.way === 'only' ? await chooseSource(host, own, nodeOf(cluster, request.node), wishOf(request, run)) : undefined;
-  const record = underWay ? await resumeRecord(host, own, node, underWay)
+  let record = underWay ? await resumeRecord(host, own, nodeOf(cluster, request.node), underWay)
     : await beginRecord(host, own, { ...diagnosis, node: nodeOf(cluster, request.node) }, { ...conclusion, ...request, ...(chosen ? { recover: chosen.source } : {}) });
   const watch = watchEndpoint(host, own.kubeconfig);
   const began = host.clock.now();
@@ -67,6 +67,7 @@ export async function rebuild(host: Host, declared: Cluster, request: RebuildReq
       } catch (error) {
         if (!(error instanceof FirstlightError && error.code === 'E_IDENTITY_SPARE')) throw error;
         await take(await askForSpare(host, own, request.node, error));
+        record = await recordUnderWay(own, nodeOf(cluster, request.node)) ?? record;
       }
     }
   } finally {

@@ -5,7 +5,7 @@ import { readLock, updateLock, type RebuildRecord, type RecoverySource } from '.
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { parseStamp, STAMP_KEY } from '../../talos/stamp.ts';
-import { createLookout, locateQuietly } from '../boards.ts';
+import { createLookout, locateQuietly, spareOf } from '../boards.ts';
 import { nodesWithFreshCard } from '../cards.ts';
 import type { Facts } from '../facts.ts';
 import { withDesk } from '../reader.ts';
@@ -66,7 +66,9 @@ export async function beginRecord(host: Host, facts: Facts, seen: Diagnosis, { w
  */
 export async function resumeRecord(host: Host, facts: Facts, node: ClusterNode, record: RebuildRecord): Promise<RebuildRecord> {
   facts.nonces.set(node.name, record.nonce);
-  if (!record.written || locateQuietly(facts, node, await createLookout(facts)(host)).kind !== 'absent') return record;
+  if (!record.written) return record;
+  const neighbours = await createLookout(facts)(host);
+  if (locateQuietly(facts, node, neighbours).kind !== 'absent' || spareOf(facts, node, neighbours)) return record;
   if (await stampInReader(host, facts, node) === record.nonce) return record;
   const answer = await host.ask({
     code: 'rebuild.card', fallback: '',

@@ -57,7 +57,7 @@ export function boardStep(facts: Facts, node: ClusterNode, lookout: Lookout, nee
         name: `the board of ${node.name} answers on port 50000 and proves it`,
         deadlineMs: bootDeadlineMs,
         everyMs: 500,
-        hint: `Look at the board of ${node.name}: is its card in, its power on, does it boot (green LED)? \`firstlight up\` again writes the card anew if it does not hold the image.${facts.cluster.network.maintenance === 'static' ? ' A card gives its address to its own board alone: in another one it stays silent where no DHCP server answers.' : ''}`,
+        hint: `Look at the board of ${node.name}: is its card in, its power on, does it boot (green LED)? In its reader a card that does not hold the image is written anew when the same command is run again.${facts.cluster.network.maintenance === 'static' ? ' A card gives its address to its own board alone: in another one it stays silent where no DHCP server answers.' : ''}`,
         look: async () => {
           const located = await look(host);
           return located.kind === 'absent' ? { met: false, seen: located.seen } : { met: true, value: located };

@@ -81,6 +81,8 @@ const TABLE: readonly [string, Diagnosis, string, RegExp, string?][] = [
   ['a control plane whose etcd has no leader', controlPlane(1, [], { etcd: members(1).map((look) => ({ ...look, status: { ...(look as { status: object }).status, errors: 'etcdserver: no leader' } }) as ControlPlaneLook) }), 'half only', /board and card live/],
   ['the only control plane, dead', controlPlane(1, [1]), 'dead only', /silent/],
   ['the only control plane, dead, its rebuild under way', controlPlane(1, [1], { rebuild: record('cp-1', { way: 'only' }) }), 'dead only', /silent/],
+  ['the only control plane, silent as every other node is', controlPlane(1, [1], { others: [{ node: 'worker-1', answers: false }, { node: 'worker-2', answers: false }] }), 'dead only', /silent/, 'E_REBUILD_ALL_SILENT'],
+  ['the only control plane of a cluster of one', controlPlane(1, [1], { others: [] }), 'dead only', /silent/],
   ['the only control plane, well', controlPlane(1, []), 'healthy only', /nothing/, 'E_REBUILD_HEALTHY'],
 ];
 
@@ -90,7 +92,7 @@ for (const [what, diagnosis, expected, cause, code] of TABLE) {
     assert.equal(`${conclusion.state} ${conclusion.way}`, expected);
     assert.match(conclusion.cause, cause);
     assert.equal(conclusion.refuse?.code, code, conclusion.refuse?.reason);
-    assert.equal(conclusion.refuse?.forcible ?? false, code === 'E_REBUILD_HEALTHY');
+    assert.equal(conclusion.refuse?.forcible ?? false, ['E_REBUILD_HEALTHY', 'E_REBUILD_ALL_SILENT'].includes(code ?? ''));
     const text = diagnosisText(diagnosis, conclusion);
     assert.equal(text.split('\n').some((line) => line.endsWith(' ') || line.includes('undefined')), false, text);
     if (code !== undefined) assert.match(text, new RegExp(`Refused \\(${code}\\): `));
@@ -114,6 +116,7 @@ test('what is lost, what will be done and what can’t come back are told by wha
   assert.match(without.todo.join('\n'), /begin an empty etcd with the same secrets/);
   assert.match(withSome.never[0]!, /since the newest backup, 3 h ago \(2026-11-22T13:00:00Z\)/);
   assert.match(withSome.todo.join('\n'), /restore etcd from the newest backup that proves good \(gandalf-2\.firstlight, 3 h ago\)/);
+  assert.match(conclude(controlPlane(1, [], { backups, boards: is([{ ...home, card: 'older' }]), kubernetes: not('it is down') })).todo.join('\n'), /restore etcd from the newest backup/, 'an old board is no source');
   assert.ok(alive.todo.includes('take a copy of its etcd while its board still answers') && alive.todo.includes('restore etcd from that copy'));
   assert.match(conclude(controlPlane(1, [1], { backups: not('the NAS does not answer') })).never[0]!, /no backup that could be looked at \(the NAS does not answer\)/);
 });

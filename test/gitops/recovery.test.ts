@@ -23,6 +23,12 @@ test('what hangs on machines that are no more is stale; a node that beats is not
   assert.deepEqual(stale.map(({ kind, name }) => `${kind} ${name}`), ['node ghost', 'node odd', 'volumeattachment va-2', 'volumeattachment va-3', 'pod b', 'lease ghost', 'lease gone']);
 });
 
+test('a desk whose clock is ahead takes no living machine for dead: the clocks that count are the kubelets’', () => {
+  const seen: Seen = { nodes: [...DECLARED, 'guest', 'ghost'].map((name) => object('Node', name)), leases: [...DECLARED, 'guest'].map((name) => lease(name, 3)).concat(lease('ghost', 4000)), attachments: [], pods: [] };
+  const { stale, strangers } = judgeStale(seen, DECLARED, NOW + 3_600_000);
+  assert.deepEqual([strangers, stale.map(({ kind, name }) => `${kind} ${name}`)], [['guest'], ['node ghost', 'lease ghost']]);
+});
+
 test('nothing of a cluster where all is well is stale', () => {
   const seen: Seen = { nodes: DECLARED.map((name) => object('Node', name)), leases: DECLARED.map((name) => lease(name, 3)), attachments: [object('VolumeAttachment', 'va', {}, { nodeName: 'w-2' })], pods: [object('Pod', 'a', { namespace: 'x' }, { nodeName: 'cp-1' })] };
   assert.deepEqual(judgeStale(seen, DECLARED, NOW), { stale: [], strangers: [] });
