@@ -1,7 +1,8 @@
 import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import { readLock, updateLock } from '../../lib/lock-file.ts';
-import { writeCredentials } from '../credentials.ts';
+import { inTurn } from '../../lib/turns.ts';
+import { credentialsPath, writeCredentials } from '../credentials.ts';
 import type { Facts } from '../facts.ts';
 import { makeSigningKey, signerOf } from './signing.ts';
 
@@ -24,14 +25,18 @@ export async function signerLacks(host: Host, facts: Facts): Promise<string | un
 
 /** Makes the key, its private half into the credentials first, and pins its public half. Throws as `signerLacks`. */
 export async function makeSigner(host: Host, facts: Facts): Promise<void> {
-  let { key } = await read(host, facts);
-  if (key === undefined) {
-    key = makeSigningKey();
-    host.mask.add(key);
-    await writeCredentials(host, facts.cluster, { ...await facts.credentials(host), backupKey: key });
+  // One backup at a time, so that two first ones don't make two keys.
+  await inTurn(credentialsPath(facts.cluster), async () => {
     facts.forgetCredentials();
-  }
-  await updateLock(facts.lockFile, { backup: { signer: signerOf(key) } });
+    let { key } = await read(host, facts);
+    if (key === undefined) {
+      key = makeSigningKey();
+      host.mask.add(key);
+      await writeCredentials(host, facts.cluster, { ...await facts.credentials(host), backupKey: key });
+      facts.forgetCredentials();
+    }
+    await updateLock(facts.lockFile, { backup: { signer: signerOf(key) } });
+  });
 }
 
 /** The private half that signs (a secret). Throws `E_BACKUP_SIGNER` before `makeSigner` made it. */

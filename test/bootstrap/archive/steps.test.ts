@@ -13,6 +13,7 @@ import { checkSteps } from '../../../bootstrap/check.ts';
 import { createFacts, type Facts } from '../../../bootstrap/facts.ts';
 import { runSteps } from '../../../bootstrap/runner.ts';
 import { problem } from '../../../lib/errors.ts';
+import type { Command } from '../../../lib/host.ts';
 import { readLock, updateLock } from '../../../lib/lock-file.ts';
 import type { BackupPlace, Cluster } from '../../../nodes/cluster.ts';
 import { ageKey } from '../../support/age.ts';
@@ -49,7 +50,14 @@ test('an optional part that can’t be had is told and noted, any other ends the
 
 test('the signing key is made once, encrypted, and pinned; what does not belong together is refused', { skip: !toolPrograms().has('sops') && 'needs sops' }, async () => {
   assert.match(await signerLacks(host, facts) ?? '', /no key/);
-  await makeSigner(host, facts);
+  // Two first backups at once: one key, which both sign with.
+  const other = createFacts(cluster, host.scratch);
+  assert.match(await signerLacks(host, other) ?? '', /no key/);
+  let written = 0;
+  const counting = { ...host, run: (command: Command) => { written += Number(command.args.some((word) => /encrypt/.test(word))); return host.run(command); } };
+  await Promise.all([makeSigner(counting, facts), makeSigner(counting, other)]);
+  assert.equal(written, 1);
+  assert.equal(await signerLacks(host, other), undefined);
   assert.equal(await signerLacks(host, facts), undefined);
   const key = await signingKey(host, facts);
   const { signer } = (await readLock(facts.lockFile)).backup!;
