@@ -7,6 +7,7 @@ import { readFluxManifests, wantedComponents } from './flux-manifests.ts';
 import { missingParts, readFlux, refuseConflicts, type FluxWay } from './flux-state.ts';
 import { writeKnownHosts } from './git.ts';
 import { gitProblem } from './git-errors.ts';
+import { fetchNow } from './kustomizations.ts';
 import { done, needed, type Observation } from './observation.ts';
 import { remoteName } from './remote.ts';
 import { gitopsOf, openRepository, requireGitKey } from './repository.ts';
@@ -64,6 +65,7 @@ export async function bootstrapFlux(host: Host, cluster: Cluster, credentials: C
   const knownHosts = await writeKnownHosts(host, gitops);
   await withKeyAgent(host, key, async (agent) => {
     await applySourceSecret(host, kubeconfig, gitops, key);
+    if (state.source) await fetchNow(host, kubeconfig);
     await runBootstrap(host, gitops, { version, ...components }, { KUBECONFIG: kubeconfig, SSH_AUTH_SOCK: agent, SSH_KNOWN_HOSTS: knownHosts });
   });
   const after = await readFlux(host, kubeconfig);
