@@ -44,9 +44,10 @@ export function cardStep(rebuild: Rebuild, needs: readonly string[]): Step {
       await stillFenced(facts, host, node);
       if (await place(host) === 'unwritten') {
         await writeNodeCards(facts, host, [node], { before: async () => {}, written: () => {}, nonce: rebuild.record.nonce });
-        await rebuild.noteWritten();
-        told.written = true;
       }
+      // Also of a card that lay whole in the reader: once it has left, nothing else tells that there is one.
+      if (!told.written) await rebuild.noteWritten();
+      told.written = true;
       await darken(rebuild, host);
       await host.ask({ code: 'cards.insert', text: `Put the card of ${node.name} into its board (${node.mac}), ${node.port === undefined ? 'power it on' : `connect it to port ${node.port} of the switch`}, and press Enter.`, fallback: 'done' });
       told.asked = true;

@@ -3,15 +3,18 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { createFacts } from '../../bootstrap/facts.ts';
+import { createFacts, type Facts } from '../../bootstrap/facts.ts';
 import { flashSteps } from '../../bootstrap/flash.ts';
 import { nodesWithCard } from '../../bootstrap/cards.ts';
+import { cardStep } from '../../bootstrap/rebuild/card.ts';
+import { rebuildOf } from '../../bootstrap/rebuild/rebuild-of.ts';
+import { REAL_PATIENCE } from '../../bootstrap/up.ts';
 import { openImage } from '../../bootstrap/steps/image.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
 import { startFactory, type LabFactory } from '../../lab/factory/factory.ts';
 import { createBlankCard, createStatePartitions, readCard } from '../../lab/pi/card.ts';
 import type { Host, Question } from '../../lib/host.ts';
-import { readLock, updateLock } from '../../lib/lock-file.ts';
+import { readLock, updateLock, type RebuildRecord } from '../../lib/lock-file.ts';
 import { inspectCard } from '../../nodes/cards/inspect.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
 import { loadCluster } from '../../nodes/load.ts';
@@ -95,6 +98,20 @@ test('a card from before the node’s rebuild is not its card: flash writes it a
   const card = cardReport(path, await inspectCard(path) as never);
   assert.equal((await readLock(facts().lockFile)).cards['w-1'], card.stamp?.nonce);
   assert.deepEqual(await ready(), ['w-1']);
+});
+
+test('a rebuild takes the card that lies in the reader already, and knows that it left for its board', async () => {
+  const path = join(base.scratch, 'w-1.img');
+  await flash([]);
+  const facts: Facts = { ...createFacts(cluster, base.scratch), talosconfig: async () => '/nowhere' };
+  const nonce = cardReport(path, await inspectCard(path) as never).stamp!.nonce;
+  const record: RebuildRecord = { node: 'w-1', way: 'worker', since: '2026-11-23T07:00:00.000Z', nonce };
+  await updateLock(facts.lockFile, { rebuild: record });
+  facts.fences.set('w-1', { by: 'person', text: '' });
+  const hands: Host = { ...base, ask: async () => { renameSync(path, `${path}.in-its-board`); return ''; } };
+  const { steps } = await runSteps([cardStep({ ...rebuildOf(facts, record, REAL_PATIENCE), lookout: async () => new Map() }, [])], hands);
+  assert.deepEqual(steps.map(({ end, detail }) => [end, detail]), [['done', 'written, and in its board']]);
+  assert.equal((await readLock(facts.lockFile)).rebuild?.written, true);
 });
 
 test('a card that is changed after the person was asked about it is not written', async () => {
