@@ -4,7 +4,6 @@ import { withSignal, type Host } from '../../lib/host.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { tryKubectl } from '../../gitops/kubectl.ts';
 import { observeEtcd, type EtcdObservation } from '../../talos/etcd.ts';
-import { etcdMembers } from '../../talos/talosctl-etcd.ts';
 import { etcdSnapshot } from '../../talos/talosctl-recover.ts';
 import { kubeconfig } from '../../talos/talosctl.ts';
 import { createLookout, locateQuietly, type Neighbours } from '../boards.ts';
@@ -13,11 +12,11 @@ import { known, look } from '../rebuild/diagnose-look.ts';
 import { lookAtKey } from './key.ts';
 import { lookAtGit } from './look-git.ts';
 import { lookAtNas } from './look-nas.ts';
+import { isQuorate } from './quorate.ts';
 import type { EtcdSight, Later, NodeSight, Proven, RestoreLook } from './types.ts';
 
-/** Milliseconds that each look may take; they go side by side. A read of etcd without a quorum hangs, so it is asked for less. */
+/** Milliseconds that each look may take; they go side by side. */
 const LOOK_MS = 25_000;
-const QUORUM_MS = 8_000;
 
 /**
  * Looks at everything that a restore could bring back, and changes nothing (but for files in the scratch folder). A machine that does not
@@ -51,7 +50,7 @@ async function lookAtEtcd(host: Host, facts: Facts, proven: Proven): Promise<Etc
   const controlPlanes = facts.cluster.nodes.filter((node) => node.role === 'control plane');
   const observed = await Promise.all(controlPlanes.map((node) => observe(host, facts, node)));
   const running = controlPlanes.filter((_, index) => phaseIs(observed[index]!, 'running'));
-  const quorate = await Promise.all(running.map(async (node) => ((await look(host, QUORUM_MS, async (own) => etcdMembers(own, await facts.access(own, node), QUORUM_MS))).known ? [node] : [])));
+  const quorate = await Promise.all(running.map(async (node) => (await isQuorate(host, facts, node) ? [node] : [])));
   const [alive] = quorate.flat();
   if (alive) {
     const revision = await liveRevision(host, facts, alive);

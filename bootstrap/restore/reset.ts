@@ -1,20 +1,16 @@
 import { waitFor, type Look } from '../../lib/conditions.ts';
-import { FirstlightError, problem } from '../../lib/errors.ts';
+import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import { readLock } from '../../lib/lock-file.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
 import { lookThrough } from '../../talos/errors.ts';
 import { observeEtcd } from '../../talos/etcd.ts';
-import { etcdMembers } from '../../talos/talosctl-etcd.ts';
 import { resetEphemeral } from '../../talos/talosctl-recover.ts';
 import type { Facts } from '../facts.ts';
-import { look as limited } from '../rebuild/diagnose-look.ts';
 import type { Step } from '../step.ts';
+import { isQuorate } from './quorate.ts';
 import { changeRecord } from './record.ts';
 import type { Restore } from './restore-of.ts';
-
-/** Milliseconds that a member gets to answer a read: with a quorum it takes less than one second. */
-const QUORUM_MS = 8_000;
 
 /**
  * A control plane that kept its data when the quorum was lost loses its EPHEMERAL partition, with the old etcd on it: a snapshot goes only into
@@ -50,17 +46,10 @@ export function resetStep({ facts, record, patience }: Restore, node: ClusterNod
   };
 }
 
-/** Throws where any control plane's etcd answers a read that needs a quorum. */
+/** Throws where any control plane's etcd has its quorum after all. */
 async function requireDead(host: Host, facts: Facts): Promise<void> {
   for (const node of facts.cluster.nodes.filter(({ role }) => role === 'control plane')) {
-    const access = await facts.access(host, node);
-    const seen = await observeEtcd(host, node.name, access);
-    if (!seen.asked || seen.phase !== 'running') continue;
-    const answer = await limited(host, QUORUM_MS, (own) => etcdMembers(own, access, QUORUM_MS).catch((error: unknown) => {
-      if (error instanceof FirstlightError) return undefined;
-      throw error;
-    }));
-    if (!answer.known || answer.value === undefined) continue;
+    if (!await isQuorate(host, facts, node)) continue;
     throw problem('E_RESTORE_ALIVE', `etcd answers on ${node.name} after all: its quorum is back, and nothing of it was wiped`,
       'Take the entry restore out of firstlight.lock.yaml, and look again: `firstlight status`, then `firstlight rebuild` for what is dead.', { where: { node: node.name } });
   }

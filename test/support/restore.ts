@@ -40,7 +40,7 @@ export async function backupIn(rehearsal: Rehearsal): Promise<BackupDone> {
 export async function restoreIn(rehearsal: Rehearsal, request: Partial<RestoreRequest> = {}, disturbed: Disturbed = {}): Promise<Restored> {
   const { world, host } = rehearsal;
   const scratch = await ownScratch(host);
-  const person = async (question: Question): Promise<string | undefined> => (question.code === 'card.overwrite' ? /(gandalf-(cp|w)-\d)/.exec(question.text)?.[1] : undefined);
+  const person = async (question: Question): Promise<string | undefined> => (question.code === 'card.overwrite' ? /Type (\S+) to /.exec(question.text)?.[1] : undefined);
   const stop = new AbortController();
   const own: Host = {
     ...host, scratch, cache: join(toolsFolder(), '..', '..'),
@@ -50,4 +50,29 @@ export async function restoreIn(rehearsal: Rehearsal, request: Partial<RestoreRe
   const done = await restore(withSignal(own, stop.signal), await loadCluster(world.clusterFolder), { identities: ownersOf(rehearsal), ...request }, { patience: { bootMs: 60_000, joinMs: 240_000 } });
   if (world.nas) refuseCorruption(world.nas);
   return done;
+}
+
+/**
+ * One restore, cut off as one step after another begins to act, and again as each is done; each next run goes on. Gives every boundary at
+ * which it was cut off, `acting STEP` or `done STEP`, and the restore that finished.
+ */
+export async function restoreInPieces(rehearsal: Rehearsal, request: Partial<RestoreRequest> = {}, hands?: Disturbed['hands']): Promise<{ readonly boundaries: readonly string[]; readonly done: Restored }> {
+  const boundaries: string[] = [];
+  for (;;) {
+    let cut: RunEvent | undefined;
+    const stopAt = (event: RunEvent): boolean => {
+      const boundary = `${event.code.slice('step.'.length)} ${event.step}`;
+      if (cut === undefined && event.step !== 'restored' && /^step\.(acting|done)$/.test(event.code) && !boundaries.includes(boundary)) {
+        cut = event;
+        boundaries.push(boundary);
+      }
+      return cut !== undefined && event.step === cut.step;
+    };
+    try {
+      return { boundaries, done: await restoreIn(rehearsal, request, { stopAt, ...(hands ? { hands } : {}) }) };
+    } catch (error) {
+      if ((error as { readonly code?: string }).code !== 'E_ABORTED') throw error;
+      if (boundaries.length > 80) throw new Error(`it never ends: ${boundaries.join(', ')}`);
+    }
+  }
 }
