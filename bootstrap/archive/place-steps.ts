@@ -9,7 +9,7 @@ import { prune } from './prune.ts';
 import type { Room } from './room.ts';
 
 /**
- * The archive brought to each place and older ones pruned there, places side by side; one that refuses keeps it from none of the others. The last
+ * The archive brought to each place and older ones pruned in those that the inventory declares, places side by side; one that refuses keeps it from none of the others. The last
  * step throws ManyErrors `E_BACKUP_PLACES` where any did.
  */
 export function placeSteps(facts: Facts, room: Room, places: readonly BackupPlace[], needs: readonly string[]): Step[] {
@@ -19,6 +19,7 @@ export function placeSteps(facts: Facts, room: Room, places: readonly BackupPlac
 
 function placeStep(facts: Facts, room: Room, declared: BackupPlace, needs: readonly string[]): Step {
   const { name, kind } = declared;
+  const governed = facts.cluster.backup.places.some((each) => each.name === name);
   const at = async <T>(host: Host, work: (place: Place) => Promise<T>): Promise<T> =>
     withPlaces(host, facts.cluster, [declared], await facts.credentials(host), ([place]) => work(place!));
   let where = '';
@@ -36,8 +37,8 @@ function placeStep(facts: Facts, room: Room, declared: BackupPlace, needs: reado
           where = place.where;
           await place.put(archive, file);
           room.placed.push(name);
-          // One that lacks something takes no whole one's place.
-          const drop = room.missing.length > 0 ? [] : (await prune(host, place, facts.cluster.backup.keep, archive)).drop;
+          // One that lacks something takes no whole one's place, and what the policy is not declared for is its owner's.
+          const drop = room.missing.length > 0 || !governed ? [] : (await prune(host, place, facts.cluster.backup.keep, archive)).drop;
           where = drop.length === 0 ? place.where : `${place.where}; ${drop.length} older taken away`;
         });
       } catch (error) {

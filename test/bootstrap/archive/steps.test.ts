@@ -91,6 +91,10 @@ test('places side by side: one that refuses keeps it from none of the others; ol
   assert.equal(readdirSync(one).length, 2, 'one that lacks something takes no place');
   assert.equal((await put(now, [], places.slice(0, 1))).end, 'placed');
   assert.deepEqual(readdirSync(one), [archiveName('gandalf', now)]);
+  const drawer = join(host.scratch, 'drawer');
+  mkdirSync(drawer);
+  for (const at of [now - 7_200_000, now]) assert.equal((await put(at, [], [{ kind: 'folder', name: drawer, path: drawer, make: false }])).end, 'placed');
+  assert.equal(readdirSync(drawer).length, 2, 'in a folder that is no declared place nothing is taken away');
 });
 
 test('of the cluster’s folder goes in what was written, not images, runs, backups or hidden files; places go by name or path', async () => {
