@@ -1,4 +1,5 @@
 import { parse } from 'yaml';
+import { z } from 'zod';
 import type { BackupPlace, Cluster, Recipient } from '../nodes/cluster.ts';
 import type { PlaceSecrets } from '../nodes/credentials.ts';
 
@@ -22,11 +23,15 @@ export const JOB = {
 /** Sidero's own job: snapshot, age, S3. Kept as its owner's Renovate has it once it is in the repository. */
 const IMAGE = 'ghcr.io/siderolabs/talos-backup:v0.1.0-beta.3';
 
+/** What a container may hold of the snapshot, and of memory with it. */
+const ROOM = '512Mi';
+const MEMORY = '640Mi';
+
 /** Each night, at a minute when little else runs; UTC. */
 const SCHEDULE = '17 3 * * *';
 
-/** What the owner may have changed in a job that is there. */
-export type JobKept = { readonly schedule?: string; readonly image?: string };
+/** What the owner may have changed in a job that is there: `memory` is a container's limit, `room` what it may hold of the snapshot. */
+export type JobKept = { readonly schedule?: string; readonly image?: string; readonly memory?: string; readonly room?: string };
 
 /** The folder of the GitOps repository with the job: each cluster has a bucket and recipients of its own. */
 export function jobFolder(cluster: Pick<Cluster, 'name'>): string {
@@ -49,14 +54,26 @@ export function keysSecret({ accessKeyId = '', secretAccessKey = '' }: PlaceSecr
   return { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: JOB.keys, namespace: JOB.namespace }, stringData: { accessKeyId, secretAccessKey } };
 }
 
-/** Schedule and image of a job that is in the repository already: they are the owner's. */
+/** Schedule, image and limits of a job that is in the repository already: they are the owner's. */
 export function keptOf(text: string | undefined): JobKept {
-  const found = quietly(text) as { kind?: unknown; spec?: { schedule?: unknown; jobTemplate?: { spec?: { template?: { spec?: { containers?: readonly { image?: unknown }[] } } } } } } | undefined;
-  if (found?.kind !== 'CronJob') return {};
-  const image = found.spec?.jobTemplate?.spec?.template?.spec?.containers?.[0]?.image;
-  const schedule = found.spec?.schedule;
-  return { ...(typeof schedule === 'string' ? { schedule } : {}), ...(typeof image === 'string' && image.split(/[:@]/)[0]?.endsWith('/talos-backup') ? { image } : {}) };
+  const found = Job.safeParse(quietly(text)).data;
+  const { containers: [container] = [], volumes = [] } = found?.spec.jobTemplate.spec.template.spec ?? {};
+  const { image, resources } = container ?? {};
+  const kept = { schedule: found?.spec.schedule, image: image?.split(/[:@]/)[0]?.endsWith('/talos-backup') ? image : undefined, memory: resources?.limits?.memory, room: volumes.find(({ emptyDir }) => emptyDir?.sizeLimit)?.emptyDir?.sizeLimit };
+  return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
 }
+
+/** As far as a job's owner may have changed it. */
+const Job = z.object({
+  kind: z.literal('CronJob'),
+  spec: z.object({
+    schedule: z.string().optional(),
+    jobTemplate: z.object({ spec: z.object({ template: z.object({ spec: z.object({
+      containers: z.array(z.object({ image: z.string().optional(), resources: z.object({ limits: z.object({ memory: z.string().optional() }).optional() }).optional() })).optional(),
+      volumes: z.array(z.object({ emptyDir: z.object({ sizeLimit: z.string().optional() }).optional() })).optional(),
+    }) }) }) }),
+  }),
+});
 
 /**
  * The job's manifests by file name. One container for each recipient (`recipientsOf`): the program encrypts for one alone, and one lost key must
@@ -77,12 +94,12 @@ export function jobManifests(cluster: Pick<Cluster, 'name' | 'secrets'>, bucket:
         jobTemplate: { spec: { backoffLimit: 3, activeDeadlineSeconds: 1800, template: { spec: {
           restartPolicy: 'OnFailure', automountServiceAccountToken: false,
           securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile: { type: 'RuntimeDefault' } },
-          containers: people.map((recipient) => container(cluster, bucket, recipient, kept.image ?? IMAGE, authority !== undefined)),
+          containers: people.map((recipient) => container(cluster, bucket, recipient, kept, authority !== undefined)),
           volumes: [
             { name: 'talos', secret: { secretName: JOB.name } },
             ...(authority === undefined ? [] : [{ name: 'authority', configMap: { name: JOB.authority } }]),
-            // In memory: the snapshot lies there in the clear until it is encrypted. Each its own, since two of one second have one name.
-            ...people.map(({ name }) => ({ name: `work-${name}`, emptyDir: { medium: 'Memory', sizeLimit: '192Mi' } })),
+            // In memory: the snapshot lies there in the clear until it is encrypted, so twice its size. Each its own, since two of one second have one name.
+            ...people.map(({ name }) => ({ name: `work-${name}`, emptyDir: { medium: 'Memory', sizeLimit: kept.room ?? ROOM } })),
           ],
         } } } },
       },
@@ -107,7 +124,7 @@ export function talosAccess(): object {
 }
 
 /** Settings as siderolabs/talos-backup reads them (pkg/config/service.go), the bucket's keys as the AWS client does. */
-function container(cluster: Pick<Cluster, 'name'>, bucket: Bucket, recipient: Recipient, image: string, ownAuthority: boolean): object {
+function container(cluster: Pick<Cluster, 'name'>, bucket: Bucket, recipient: Recipient, { image = IMAGE, memory = MEMORY }: JobKept, ownAuthority: boolean): object {
   const key = (name: string): object => ({ secretKeyRef: { name: JOB.keys, key: name } });
   const settings = {
     CLUSTER_NAME: cluster.name, BUCKET: bucket.bucket, S3_PREFIX: snapshotPrefix(bucket, recipient), AWS_REGION: bucket.region, AGE_X25519_PUBLIC_KEY: recipient.key,
@@ -121,7 +138,7 @@ function container(cluster: Pick<Cluster, 'name'>, bucket: Bucket, recipient: Re
       ...Object.entries(settings).map(([name, value]) => ({ name, value })),
       { name: 'AWS_ACCESS_KEY_ID', valueFrom: key('accessKeyId') }, { name: 'AWS_SECRET_ACCESS_KEY', valueFrom: key('secretAccessKey') },
     ],
-    resources: { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+    resources: { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
     volumeMounts: [
       { name: `work-${recipient.name}`, mountPath: '/tmp' }, { name: 'talos', mountPath: '/var/run/secrets/talos.dev', readOnly: true },

@@ -57,7 +57,8 @@ test('kustomize builds what Flux will apply: one container for each person’s r
 
 test('the owner’s schedule, image and labels stay; another bucket comes in', async () => {
   const path = `${FOLDER}/cron-job.yaml`;
-  const text = (await read(path)).replace('schedule: 17 3 * * *', 'schedule: 0 */6 * * * # mine').replaceAll('talos-backup:v0.1.0-beta.3', 'talos-backup:v0.2.0');
+  const text = (await read(path)).replace('schedule: 17 3 * * *', 'schedule: 0 */6 * * * # mine').replaceAll('talos-backup:v0.1.0-beta.3', 'talos-backup:v0.2.0')
+    .replaceAll('memory: 640Mi', 'memory: 1Gi').replaceAll('sizeLimit: 512Mi', 'sizeLimit: 900Mi');
   assert.match(text, /# mine/);
   await commitFiles(world.host, await open(), 'Mine', [{ path, content: text }]);
   assert.equal((await writeJob(world.host, cluster, credentials)).committed, false);
@@ -65,6 +66,7 @@ test('the owner’s schedule, image and labels stay; another bucket comes in', a
   assert.equal((await writeJob(world.host, moved, credentials)).committed, true);
   const now = await read(path);
   assert.match(now, /schedule: 0 \*\/6 \* \* \* # mine/);
+  assert.ok(now.includes('memory: 1Gi') && now.includes('sizeLimit: 900Mi') && !/512Mi|640Mi/.test(now));
   assert.ok(now.includes('talos-backup:v0.2.0') && now.includes('elsewhere') && !now.includes('value: homelab'));
 });
 
