@@ -28,6 +28,8 @@ export type Restoring = { readonly skipHash: boolean; readonly raiseRevision?: n
 const PAGE = 16;
 /** etcd makes a log segment of 64 MiB, and the next one ahead (go.etcd.io/etcd/server/v3/storage/wal). */
 const LOG_BYTES = 128 * 1024 * 1024;
+/** Milliseconds for etcd to answer: of hundreds of MiB on a busy machine. One that ended is noticed at once. */
+const START_MS = 3 * 60_000;
 const NAME = 'scratch';
 /** A peer address that nobody listens at: the member is alone. */
 const PEER = 'http://127.0.0.1:1';
@@ -50,7 +52,7 @@ export async function withScratchEtcd<T>(host: Host, file: string, options: Rest
       ...(stdin === undefined ? {} : { stdin }),
     });
     await waitFor({
-      name: 'an etcd runs on the restored snapshot', deadlineMs: 60_000, everyMs: 100, hint: 'Take another snapshot; with this one etcd does not start.',
+      name: 'an etcd runs on the restored snapshot', deadlineMs: START_MS, everyMs: 100, hint: 'Take another snapshot; with this one etcd does not start.',
       look: async () => {
         if (over !== undefined) throw notRestored(`etcd ended on it: ${over}`);
         const said = await ask(['endpoint', 'status']);
