@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Rebuilt } from '../../../bootstrap/rebuild/rebuild.ts';
+import { getObjects, kubectl } from '../../../gitops/kubectl.ts';
 import { rebuildSummary } from '../../../scripts/terminal/rebuild.ts';
 import { startCli } from '../../support/cli.ts';
 import { until } from '../../support/processes.ts';
@@ -34,6 +35,8 @@ async function rebuilt(node: string, disturbed: Disturbed = {}, force = false): 
 test('its card dies: one command, nobody is asked, and no volume moves before the fence', async () => {
   const node = holder();
   const mounts = rehearsal.world.mounts.length;
+  await kubectl(rehearsal.host, kubeconfig, ['label', 'node', node, 'rack=seven']);
+  await kubectl(rehearsal.host, kubeconfig, ['taint', 'node', node, 'fan=loud:PreferNoSchedule']);
   await rehearsal.world.kill(node, 'card');
   await rehearsal.world.blankCard(node);
   let atFence: number | undefined;
@@ -45,6 +48,9 @@ test('its card dies: one command, nobody is asked, and no volume moves before th
   assert.equal(done.vouch?.by, 'switch');
   assert.equal(done.endpoint.silent, 0);
   assert.match(rebuildSummary(done), new RegExp(`${node} is rebuilt: [\\d.]+ (s|min)`));
+  const [kube] = await getObjects(rehearsal.host, kubeconfig, [`node/${node}`]);
+  assert.equal(kube?.metadata.labels?.['rack'], 'seven', 'what was put on it by hand is on it again');
+  assert.ok(JSON.stringify(kube?.spec?.['taints']).includes('"fan"'));
   assert.match(rebuildSummary(done), /What was lost:\n {2}- /);
 });
 
@@ -105,14 +111,16 @@ test('the old board comes back in the middle: it stops the run with the reason, 
   await wellAgain(rehearsal, kubeconfig, { record: { node } });
 });
 
-test('the program is killed at one boundary after another, and the same command goes on', async () => {
+test('with a card that was flashed before, the program is killed at one boundary after another, and the same command goes on', async () => {
   const node = holder();
   await rehearsal.world.kill(node, 'both');
   const mac = await rehearsal.world.spare(node);
   await rehearsal.world.blankCard(node);
   // The person has put card and board in place already: the program, which nobody can answer, then finds them.
   await rehearsal.world.hands({ code: 'cards.insert', text: '' });
-  const words = ['rebuild', rehearsal.world.clusterFolder, node, '--mac', mac, '--plain', '--yes'];
+  const flashed = startCli(rehearsal, ['flash', rehearsal.world.clusterFolder, node, '--plain', '--yes']);
+  assert.equal(await flashed.exit, 0, flashed.output());
+  const words = ['rebuild', rehearsal.world.clusterFolder, node, '--mac', mac, '--keep-card', '--plain', '--yes'];
   const dry = startCli(rehearsal, [...words, '--dry-run']);
   assert.equal(await dry.exit, 2, dry.output());
   assert.match(dry.output(), /▸ The old board of gandalf-w-\d is off \(! The power of gandalf-w-\d is cut\.\)/);
@@ -127,6 +135,7 @@ test('the program is killed at one boundary after another, and the same command 
   const last = startCli(rehearsal, words);
   assert.equal(await last.exit, 0, last.output());
   assert.match(last.output(), new RegExp(`${node} is rebuilt`));
+  assert.doesNotMatch(last.output(), /to be written/, 'the card from before was kept');
   await wellAgain(rehearsal, kubeconfig, { record: { node } });
 });
 
