@@ -45,7 +45,8 @@ command('rebuild [cluster] [node...]', 'replace one dead board or card: fenced, 
   .option('--mac <address>', 'of the new board; it is written into cluster.yaml (asked for, where it differs)')
   .option('--snapshot <file>', 'the etcd snapshot that the only control plane comes back with; else the board’s own, or the newest backup')
   .option('--keep-card', 'take the unused card that `firstlight flash` wrote for this node and that lies in the reader')
-  .option('--force', 'also where the node is well: its name has to be typed');
+  .option('--force', 'also where the node is well: its name has to be typed')
+  .option('--give-up', 'end the rebuild of this node that is under way, unfinished: for where something else died meanwhile');
 command('check [cluster]', 'validate the file, tools, credentials, network, switch, NAS and git; changes nothing', 'firstlight check gandalf',
   async () => (await import('./commands/check.ts')).checkCommand);
 command('status [cluster]', 'what is true now', 'firstlight status gandalf --json',

@@ -91,7 +91,7 @@ function refusal(diagnosis: Diagnosis, way: Conclusion['way'], state: Conclusion
   const no = (code: string, reason: string, hint: string, forcible = false): Conclusion['refuse'] => ({ code, reason, hint, forcible });
   const underWay = rebuild?.node === node.name;
   if (rebuild !== undefined && !underWay) {
-    return no('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}`, `Finish it first: \`firstlight rebuild ${cluster} ${rebuild.node}\`. Two at a time is how clusters are lost. Where it can’t go on without ${node.name}, take the entry rebuild out of firstlight.lock.yaml; begin its rebuild anew afterwards.`);
+    return no('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}`, `Finish it first: \`firstlight rebuild ${cluster} ${rebuild.node}\`. Two at a time is how clusters are lost. Where it can’t go on without ${node.name}, give it up (\`firstlight rebuild ${cluster} ${rebuild.node} --give-up\`), and begin it anew afterwards.`);
   }
   if (!diagnosis.open.known && !diagnosis.boards.known) {
     return no('E_REBUILD_BLIND', `this computer can’t look for ${node.name}: ${diagnosis.open.why}`, 'Mend its network first: a node that can’t be looked for is not dead.');

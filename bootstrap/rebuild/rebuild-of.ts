@@ -25,7 +25,7 @@ export function rebuildOf(facts: Facts, record: RebuildRecord, patience: Patienc
   const node = facts.cluster.nodes.find((each) => each.name === record.node);
   if (!node) {
     throw problem('E_REBUILD_NODE', `the lock file tells of a rebuild of ${record.node}, which cluster.yaml does not declare`,
-      'Declare the node again and finish its rebuild; or, where it is given up for good, take the entry rebuild out of firstlight.lock.yaml.', { where: { file: facts.lockFile } });
+      `Declare the node again and finish its rebuild; or give it up: firstlight rebuild ${facts.cluster.name} ${record.node} --give-up`, { where: { file: facts.lockFile } });
   }
   facts.nonces.set(node.name, record.nonce);
   // Its new card is written here, so it has a stamp: also where the board before was proven by its MAC alone.

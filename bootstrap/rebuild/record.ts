@@ -20,7 +20,7 @@ export async function recordUnderWay(facts: Facts, node: ClusterNode): Promise<R
   const { rebuild } = await readLock(facts.lockFile);
   if (rebuild === undefined || rebuild.node === node.name) return rebuild;
   throw problem('E_REBUILD_OTHER', `${rebuild.node} is being rebuilt since ${rebuild.since}: one node at a time`,
-    `Finish it first: firstlight rebuild ${facts.cluster.name} ${rebuild.node}`, { where: { node: node.name } });
+    `Finish it first: firstlight rebuild ${facts.cluster.name} ${rebuild.node}. Where it can't go on without ${node.name}, give it up, and begin it anew afterwards: firstlight rebuild ${facts.cluster.name} ${rebuild.node} --give-up`, { where: { node: node.name } });
 }
 
 /** Other commands leave a cluster alone while one of its nodes (of these, where told) is being rebuilt, or the cluster restored: an old board may still be about. Throws `E_REBUILD_UNDER_WAY`, `E_RESTORE_UNDER_WAY`. */
@@ -29,7 +29,7 @@ export async function requireNoRebuild({ cluster, lockFile }: Pick<Facts, 'clust
   const { rebuild } = await readLock(lockFile);
   if (rebuild === undefined || !nodes.some((node) => node.name === rebuild.node)) return;
   throw problem('E_REBUILD_UNDER_WAY', `${rebuild.node} is being rebuilt since ${rebuild.since}, and that is not finished`,
-    `Finish it first: firstlight rebuild ${cluster.name} ${rebuild.node}`, { where: { node: rebuild.node } });
+    `Finish it first: firstlight rebuild ${cluster.name} ${rebuild.node} (or, where that can't be any more, the same with --give-up)`, { where: { node: rebuild.node } });
 }
 
 /** Throws `E_RESTORE_UNDER_WAY` while the cluster is being restored. */

@@ -100,5 +100,5 @@ async function* hashed(from: AsyncIterable<Uint8Array>, hash: ReturnType<typeof 
 
 function lost(source: Kept, why: string): Error {
   return problem('E_RECOVERY_SOURCE', `the snapshot that was kept for this recovery can't be used: ${why}`,
-    'Take the entry rebuild out of firstlight.lock.yaml and begin again, with --snapshot where you have one.', { where: { file: source.file } });
+    'Give this rebuild up (`firstlight rebuild CLUSTER NODE --give-up`) and begin again, with --snapshot where you have one; a restore begins again once its entry is out of firstlight.lock.yaml.', { where: { file: source.file } });
 }

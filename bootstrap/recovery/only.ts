@@ -42,7 +42,7 @@ export function comebackSteps({ facts, patience, source, since, id, fresh }: Com
 export const recoverOnly: Recovery = (rebuild, needs) => {
   const { facts, patience, record } = rebuild;
   if (record.recover === undefined) {
-    throw problem('E_REBUILD_SOURCE', 'the lock file does not say where the etcd of the only control plane comes from', 'Take the entry rebuild out of firstlight.lock.yaml and begin again.', { where: { file: facts.lockFile } });
+    throw problem('E_REBUILD_SOURCE', 'the lock file does not say where the etcd of the only control plane comes from', `Give it up and begin again: firstlight rebuild ${facts.cluster.name} ${record.node} --give-up`, { where: { file: facts.lockFile } });
   }
   return comebackSteps({ facts, patience, source: record.recover, since: record.since, id: record.nonce, fresh: new Set([rebuild.node.name]) }, needs).map((step) => notForTheOld(rebuild, step));
 };

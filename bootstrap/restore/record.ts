@@ -11,7 +11,7 @@ export async function restoreUnderWay(facts: Facts): Promise<RestoreRecord | und
   const { rebuild, restore } = await readLock(facts.lockFile);
   if (rebuild === undefined) return restore;
   throw problem('E_REBUILD_UNDER_WAY', `${rebuild.node} is being rebuilt since ${rebuild.since}, and that is not finished`,
-    `Finish it first: firstlight rebuild ${facts.cluster.name} ${rebuild.node}. Where more is lost by now than that node: take the entry rebuild out of firstlight.lock.yaml, and run the same command again.`, { where: { file: facts.lockFile } });
+    `Finish it first: firstlight rebuild ${facts.cluster.name} ${rebuild.node}. Where more is lost by now than that node: give that up (firstlight rebuild ${facts.cluster.name} ${rebuild.node} --give-up), and run the same command again.`, { where: { file: facts.lockFile } });
 }
 
 /** Decides what can't be seen afterwards: each lost node gets the nonce of its new card, each control plane that still has data is to be wiped. Not on disk yet. */

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { createFacts } from '../../bootstrap/facts.ts';
 import type { Conclusion, Diagnosis } from '../../bootstrap/rebuild/diagnosis.ts';
 import { backupCandidates } from '../../bootstrap/recovery/candidates.ts';
+import { giveUpRebuild, leftOf } from '../../bootstrap/rebuild/give-up.ts';
 import { planRebuild, rebuild, type RebuildRequest, type RebuildRun } from '../../bootstrap/rebuild/rebuild.ts';
 import { problem } from '../../lib/errors.ts';
 import type { Cluster } from '../../nodes/cluster.ts';
@@ -18,6 +19,7 @@ const USAGE = { command: 'firstlight rebuild CLUSTER NODE', purpose: 'the node t
 /** `firstlight rebuild [cluster] NODE`: looks at a dead node, says what it found, and rebuilds it; exit code 0 when it is back, 2 where `--dry-run` found something to do. */
 export async function rebuildCommand(session: Session, _argument: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
   const { cluster, names } = await clusterAndNames(words, USAGE);
+  if (options['giveUp'] && names.length === 1) return giveUp(session, cluster, names[0]!);
   const [node, another] = namedNodes(cluster, names, USAGE);
   if (another) throw problem('E_USAGE_NODES', `${names.length} nodes were named: one is rebuilt at a time`, 'Rebuild one, and when it is back the next.');
   const request = requestOf(node!.name, options);
@@ -37,6 +39,14 @@ export async function rebuildCommand(session: Session, _argument: string | undef
   } finally {
     journal.close();
   }
+}
+
+/** Needs no tools, and the node need not be declared any more. */
+async function giveUp({ host, view }: Session, cluster: Cluster, node: string): Promise<number> {
+  const record = await giveUpRebuild(host, createFacts(cluster, host.scratch), node);
+  await view.end();
+  view.say([`The rebuild of ${node} is given up.`, ...leftOf(record), 'Commit firstlight.lock.yaml.'].join('\n'));
+  return 0;
 }
 
 /** Whether there is one control plane: snapshots are then proven by a real etcd. */

@@ -6,15 +6,19 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
 import { checkGraph } from '../../bootstrap/graph.ts';
+import { giveUpRebuild, leftOf } from '../../bootstrap/rebuild/give-up.ts';
 import { rebuildSteps } from '../../bootstrap/rebuild/plan.ts';
 import { agreement } from '../../bootstrap/rebuild/quorum.ts';
 import { rebuildOf } from '../../bootstrap/rebuild/rebuild-of.ts';
 import { endStep, recordUnderWay, requireNoRebuild } from '../../bootstrap/rebuild/record.ts';
 import type { Step } from '../../bootstrap/step.ts';
 import { REAL_PATIENCE } from '../../bootstrap/up.ts';
+import type { FirstlightError } from '../../lib/errors.ts';
+import type { Host } from '../../lib/host.ts';
 import { readLock, updateLock, type RebuildRecord } from '../../lib/lock-file.ts';
 import { loadCluster } from '../../nodes/load.ts';
 import type { ControlPlaneLook } from '../../talos/quorum.ts';
+import { testHost } from '../support/host.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'firstlight-plan-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -96,6 +100,28 @@ test('one rebuild at a time, and up and flash wait for it; the end takes the rec
   const lock = await readLock(facts.lockFile);
   assert.equal(lock.rebuild, undefined);
   assert.equal(lock.cards['gandalf-w-2'], nonce);
+});
+
+test('a rebuild that can’t go on is given up by typing its node’s name; what was written keeps older cards out, and then another node’s turn comes', async () => {
+  const facts = { ...await factsOf(GANDALF), lockFile: join(scratch, 'given-up.lock.yaml') };
+  const cp = facts.cluster.nodes.find((node) => node.name === 'gandalf-cp-1')!;
+  let answer = 'yes';
+  const base = testHost();
+  const host: Host = { ...base, ask: async () => answer };
+  await assert.rejects(giveUpRebuild(host, facts, 'gandalf-w-2'), { code: 'E_REBUILD_NONE' });
+  for (const [written, cards] of [[false, { 'gandalf-w-2': 'cc' }], [true, { 'gandalf-w-2': nonce }]] as const) {
+    await updateLock(facts.lockFile, { cards: { 'gandalf-w-2': 'cc' }, rebuild: { node: 'gandalf-w-2', way: 'worker', since, nonce, ...(written ? { written } : {}), labels: { disk: 'fast' } } });
+    await assert.rejects(recordUnderWay(facts, cp), (error: FirstlightError) => error.code === 'E_REBUILD_OTHER' && error.hint.includes('firstlight rebuild gandalf gandalf-w-2 --give-up'));
+    await assert.rejects(giveUpRebuild(host, facts, cp.name), { code: 'E_REBUILD_NONE' });
+    answer = 'yes';
+    await assert.rejects(giveUpRebuild(host, facts, 'gandalf-w-2'), { code: 'E_REBUILD_KEPT' });
+    assert.ok((await readLock(facts.lockFile)).rebuild);
+    answer = 'gandalf-w-2';
+    assert.match(leftOf(await giveUpRebuild(host, facts, 'gandalf-w-2')).join(' '), written ? /keep its old board unplugged.*disk=fast/ : /no new card was written/);
+    assert.deepEqual((await readLock(facts.lockFile)).cards, cards);
+    assert.equal(await recordUnderWay(facts, cp), undefined);
+  }
+  base.remove();
 });
 
 function look(node: string, change: { readonly index?: bigint; readonly term?: bigint; readonly leader?: string; readonly learner?: boolean; readonly errors?: string; readonly members?: number } = {}): ControlPlaneLook {
