@@ -15,10 +15,10 @@ const LOOK_MS = 25_000;
 /** What the archive's map says that each declared LUN is on the NAS: its uuid and bytes, by declared name. */
 export type LunMap = ReadonlyMap<string, { readonly uuid: string; readonly bytes: number }>;
 
-/** The archive's map of LUNs; empty where the backup could not have it. */
-export async function lunMapOf(archive: Archive): Promise<LunMap> {
+/** The archive's map of LUNs; undefined where the backup could not have it. */
+export async function lunMapOf(archive: Archive): Promise<LunMap | undefined> {
   const path = archive.path(ENTRY.storage);
-  if (path === undefined) return new Map();
+  if (path === undefined) return undefined;
   const { luns } = JSON.parse(await readFile(path, 'utf8')) as StorageView;
   return new Map(luns.flatMap(({ declaredAs, uuid, bytes }) => (declaredAs === undefined ? [] : [[declaredAs, { uuid, bytes }] as const])));
 }
@@ -32,7 +32,8 @@ export async function lookAtNas(host: Host, facts: Facts, nas: Nas, archive: Arc
 }
 
 /** The verdict on what DSM lists. Pure. */
-export function judgeNas(nas: Pick<Nas, 'luns'>, contents: NasContents, map: LunMap): PartSight {
+export function judgeNas(nas: Pick<Nas, 'luns'>, contents: NasContents, known: LunMap | undefined): PartSight {
+  const map = known ?? new Map<string, { readonly uuid: string }>();
   // A uuid in cluster.yaml is its owner's word: the LUN came back as another one.
   const theirs = new Map(nas.luns.flatMap((lun) => (lun.uuid === undefined && map.has(lun.name) ? [[lun.name, map.get(lun.name)!.uuid] as const] : [])));
   const gone = nas.luns.filter(({ name }) => theirs.has(name) && !contents.luns.some((each) => sameUuid(each.uuid, theirs.get(name)!)));
@@ -40,6 +41,13 @@ export function judgeNas(nas: Pick<Nas, 'luns'>, contents: NasContents, map: Lun
     return {
       kind: 'beyond', told: gone.map((lun) => `the NAS has no LUN ${map.get(lun.name)!.uuid}, which was ${lun.name}${namesake(lun, contents)}`).join('; '),
       hint: 'Restore the LUN on the NAS from its own snapshots or backups. Where it came back under another uuid, write that into nas.luns[].uuid in cluster.yaml; no other LUN is taken in its place.',
+    };
+  }
+  const absent = known ? [] : nas.luns.filter((lun) => match(contents, lun).lun === undefined);
+  if (absent.length > 0) {
+    return {
+      kind: 'beyond', told: `the NAS has no LUN ${absent.map(({ name }) => name).join(', ')}, and the archive does not say which it was`,
+      hint: 'Restore the LUN on the NAS under its name. Where it never held anything, take it out of cluster.yaml for the restore; the next `firstlight up` makes it.',
     };
   }
   const renamed = nas.luns.filter((lun) => theirs.has(lun.name) && !sameUuid(match(contents, lun).lun?.uuid ?? '', theirs.get(lun.name)!));
@@ -67,7 +75,7 @@ export function lunsStep(facts: Facts, nas: Nas, archive: Archive, needs: readon
   };
 }
 
-function hiddenBy(lun: Lun, contents: NasContents, map: LunMap): readonly string[] {
+function hiddenBy(lun: Lun, contents: NasContents, map: ReadonlyMap<string, { readonly uuid: string }>): readonly string[] {
   const uuid = lun.uuid ?? map.get(lun.name)?.uuid ?? match(contents, lun).lun?.uuid;
   const target = contents.targets.find(({ iqn }) => sameIqn(iqn, lun.iqn));
   if (uuid === undefined) return [];

@@ -81,7 +81,7 @@ export async function planRestore(host: Host, declared: Cluster, request: Restor
   if (underWay) return { steps: await plan(host, facts, underWay, await reopen(host, facts, request, underWay), run) };
   const { proven, look, verdict } = await find(host, facts, request, run);
   if (verdict.refusals.some(({ forcible }) => !(forcible && request.force))) return { verdict, steps: [] };
-  return { verdict, steps: await plan(host, facts, newRecord(host, proven, look, verdict, { from: 'nothing' }), proven.archive, run) };
+  return { verdict, steps: await plan(host, facts, newRecord(host, proven, look, verdict, { from: 'snapshot', file: proven.name, sha256: '' }), proven.archive, run) };
 }
 
 function plan(host: Host, facts: Facts, record: RestoreRecord, archive: Archive, run: RestoreRun): Promise<readonly StepEnd[]> {

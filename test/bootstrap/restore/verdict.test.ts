@@ -57,6 +57,7 @@ test('a LUN is known by the uuid in the archive’s map: another of its name is 
   assert.deepEqual(judgeNas({ luns: [lun] }, contents('one', 'data', false), map).told, 'the NAS has no target iqn.2000-01.com.synology:data for the LUN data');
   assert.match(judgeNas({ luns: [lun] }, contents('two'), map).told, /no LUN one, which was data \(the LUN of that name is two\)/);
   assert.match(judgeNas({ luns: [lun] }, contents('one', 'renamed'), map).told, /has another name/);
+  assert.deepEqual([judgeNas({ luns: [lun] }, contents('one'), undefined).kind, judgeNas({ luns: [lun] }, contents('one', 'other'), undefined).kind, judgeNas({ luns: [lun] }, contents('one', 'other'), new Map()).kind], ['well', 'beyond', 'well'], 'without a map nothing is made in the place of what may be lost');
   assert.equal(judgeNas({ luns: [{ ...lun, uuid: 'two' }] }, contents('two'), map).kind, 'well');
 });
 
