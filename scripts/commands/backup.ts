@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { identityToRecipient } from 'age-encryption';
 import { backup } from '../../bootstrap/archive/backup.ts';
-import { listBackups, newestOf } from '../../bootstrap/archive/list.ts';
+import { listBackups, newestOf, type Listing } from '../../bootstrap/archive/list.ts';
 import { namedPlace } from '../../bootstrap/archive/open-places.ts';
 import { verifyBackups, type ToVerify, type Verified } from '../../bootstrap/archive/verify-backups.ts';
 import { readCredentials } from '../../bootstrap/credentials.ts';
@@ -64,12 +64,12 @@ export async function listCommand(session: Session, argument: string | undefined
   const cluster = await openCluster(argument);
   await provideTools(session, ['sops']);
   const listing = await listBackups(host, cluster, await readCredentials(host, cluster));
-  const silent = listing.silent.map(({ place, error }) => ({ place, error: error.code, message: error.message }));
+  const silent = listing.silent.map(silentData);
   process.stdout.write(options['json'] ? `${JSON.stringify({ code: 'backup.list', data: { archives: listing.archives, silent } })}\n` : `${listText(cluster.name, listing, host.clock.now())}\n`);
   return silent.length > 0 ? 1 : 0;
 }
 
-/** `firstlight backup verify [cluster] [archive]`: the newest, a named one, a file, or all of them proven as a whole; exit code 1 where one is refused. */
+/** `firstlight backup verify [cluster] [archive]`: the newest, a named one, a file, or all of them proven as a whole; exit code 1 where one is refused, or a place could not be asked. */
 export async function verifyCommand(session: Session, _argument: string | undefined, options: Record<string, unknown>, words: readonly string[] = []): Promise<number> {
   const { host, view } = session;
   const named = words.find((word) => word.endsWith('.firstlight'));
@@ -78,25 +78,30 @@ export async function verifyCommand(session: Session, _argument: string | undefi
   const cluster = await openCluster(clusterName);
   await provideTools(session, PROOF_TOOLS);
   const credentials = await readCredentials(host, cluster);
-  const archives = await chosen(session, cluster, credentials, named, options['all'] === true);
+  const { archives, silent } = await chosen(session, cluster, credentials, named, options['all'] === true);
   const own = await ownIdentities(session);
   const identities = own.length > 0 ? own : clusterIdentities(credentials);
   const signer = (await readLock(join(cluster.folder, 'firstlight.lock.yaml'))).backup?.signer;
   const all = await verifyBackups(host, archives, { cluster, credentials, identities, ...(signer === undefined ? {} : { signer }) });
   await view.end();
   if (options['json']) for (const each of all) process.stdout.write(`${host.mask.hide(JSON.stringify({ code: 'backup.verify', data: asData(each) }))}\n`);
-  else process.stdout.write(`${host.mask.hide(verifyText(all, new Set(await Promise.all(identities.map((identity) => identityToRecipient(identity))))))}\n`);
-  return all.some((each) => 'refused' in each) ? 1 : 0;
+  if (options['json']) for (const each of silent) process.stdout.write(`${host.mask.hide(JSON.stringify({ code: 'backup.silent', data: silentData(each) }))}\n`);
+  else process.stdout.write(`${host.mask.hide(verifyText(all, silent, new Set(await Promise.all(identities.map((identity) => identityToRecipient(identity))))))}\n`);
+  return silent.length > 0 || all.some((each) => 'refused' in each) ? 1 : 0;
 }
 
-async function chosen(session: Session, cluster: Cluster, credentials: Credentials, named: string | undefined, every: boolean): Promise<readonly ToVerify[]> {
-  if (named !== undefined && await stat(named).then((found) => found.isFile(), () => false)) return [{ file: resolve(named) }];
+async function chosen(session: Session, cluster: Cluster, credentials: Credentials, named: string | undefined, every: boolean): Promise<{ readonly archives: readonly ToVerify[]; readonly silent: Listing['silent'] }> {
+  if (named !== undefined && await stat(named).then((found) => found.isFile(), () => false)) return { archives: [{ file: resolve(named) }], silent: [] };
   const { archives, silent } = await listBackups(session.host, cluster, credentials);
   for (const { place, error } of silent) session.host.emit({ code: 'backup.refused', message: `${place} could not be asked: ${error.message}` });
   const newest = newestOf(archives, session.host.clock.now());
   const found = archives.filter((each) => (named === undefined ? every || each === newest : each.name === named));
-  if (found.length > 0) return found.map((listed) => ({ listed }));
+  if (found.length > 0) return { archives: found.map((listed) => ({ listed })), silent };
   throw problem('E_BACKUP_NONE', named === undefined ? `${cluster.name} has no backup` : `no place and no file is called ${named}`, named === undefined ? `Make one: \`firstlight backup ${cluster.name}\`.` : '`firstlight backup list` shows what there is.');
+}
+
+function silentData({ place, error }: Listing['silent'][number]): object {
+  return { place, error: error.code, message: error.message };
 }
 
 function asData(each: Verified): object {

@@ -20,8 +20,11 @@ export function backupText({ name, size, places, manifest, ms, made }: BackupDon
 /** The backups of all places, newest first. `now` is milliseconds since 1970. */
 export function listText(cluster: string, { archives, silent }: Listing, now: number): string {
   const rows = archives.map(({ name, at, bytes: size, places }) => `${name}  ${age(Date.parse(at), now).padStart(12)}  ${bytes(size).padStart(7)}  ${places.join(', ')}`);
-  const quiet = silent.map(({ place, error }) => `! ${place} could not be asked: ${error.message}`);
-  return [...rows.length === 0 ? [`${cluster} has no backup yet: firstlight backup ${cluster}`] : rows, ...quiet].join('\n');
+  return [...rows.length === 0 ? [`${cluster} has no backup yet: firstlight backup ${cluster}`] : rows, ...quietText(silent)].join('\n');
+}
+
+function quietText(silent: Listing['silent']): readonly string[] {
+  return silent.map(({ place, error }) => `! ${place} could not be asked: ${error.message}`);
 }
 
 /** One line on the newest backup. */
@@ -32,8 +35,8 @@ export function newestText(cluster: string, { archives, silent }: Listing, now: 
   return `The newest backup is ${age(Date.parse(newest.at), now)}${Date.parse(newest.at) > now + CLOCKS_MS ? ', so a clock was wrong' : ''}: ${newest.name} in ${newest.places.join(', ')}${quiet}`;
 }
 
-/** What was proven of each archive, or why it was refused. `own` are the recipients whose identity is at hand. */
-export function verifyText(all: readonly Verified[], own: ReadonlySet<string>): string {
+/** What was proven of each archive, or why it was refused, and which places could not be asked. `own` are the recipients whose identity is at hand. */
+export function verifyText(all: readonly Verified[], silent: Listing['silent'], own: ReadonlySet<string>): string {
   const texts = all.map((each) => {
     if ('refused' in each) return [[`✖ ${each.name}`, each.refused.code, ...each.places.length === 0 ? [] : [each.places.join(', ')]].join('  '), `  ${each.refused.message}`, `  → ${each.refused.hint}`].join('\n');
     const { archive: { manifest, signer, sha256, bytes: size }, proof, absent } = each.verdict;
@@ -47,7 +50,7 @@ export function verifyText(all: readonly Verified[], own: ReadonlySet<string>): 
     ].join('\n');
   });
   const refused = all.filter((each) => 'refused' in each).length;
-  return [...texts, '', refused === 0 ? `${all.length === 1 ? 'It is' : `All ${all.length} are`} good.` : `${refused} of ${all.length} refused.`].join('\n');
+  return [...texts, ...quietText(silent), '', refused === 0 ? `${all.length === 1 ? 'It is' : `All ${all.length} are`} good.` : `${refused} of ${all.length} refused.`].join('\n');
 }
 
 /** `3 hours old`, `a moment old`, `dated 2 days ahead`. */

@@ -67,6 +67,19 @@ test('a file by its path, as data; nothing by that name is told', { skip }, () =
   assert.match(none.stderr, /E_BACKUP_NONE/);
 });
 
+test('where a place can’t be asked, what is good elsewhere is told, and not all is well', { skip }, () => {
+  const file = join(folder, 'cluster.yaml');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, `${text}\nbackup:\n  places:\n    - { name: backups, folder: ./backups }\n    - { name: stick, folder: ${join(host.scratch, 'not-mounted')} }\n`);
+  try {
+    const { status, stdout, stderr } = firstlight(['verify', folder]);
+    assert.equal(status, 1, stderr);
+    assert.match(stdout, new RegExp(`✔ ${good} .*\n(.*\n)*! stick could not be asked: .* is not there\n`));
+  } finally {
+    writeFileSync(file, text);
+  }
+});
+
 test('age, zstd and tar open it without firstlight', { skip }, () => {
   const opened = execFileSync(toolPrograms().get('age')!, ['--decrypt', '-i', join(host.scratch, 'one.age.txt'), made.file]);
   const names = execFileSync('tar', ['-t'], { input: zstdDecompressSync(opened), encoding: 'utf8' }).trim().split('\n');
