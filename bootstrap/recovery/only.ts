@@ -8,7 +8,7 @@ import type { Patience } from '../up.ts';
 import { kubeconfigStep, readyStep } from '../steps/kubernetes.ts';
 import { recoverEtcdStep } from './etcd.ts';
 import { resumeFluxStep, suspendFluxStep } from './flux.ts';
-import { rejoinStep, staleStep } from './nodes.ts';
+import { rejoinStep, staleStep, unlessAway } from './nodes.ts';
 import { oneWriterStep, writersSettledStep } from './writers.ts';
 
 /** An etcd that comes back: from where, begun when (ISO 8601), `id` for telling this recovery from another, and the nodes whose boards run new cards. */
@@ -16,7 +16,7 @@ export type Comeback = { readonly facts: Facts; readonly patience: Patience; rea
 
 /**
  * What brings etcd and Kubernetes back on control planes that have their configs (`needs`): each LUN for one writer, etcd from where it was
- * decided, the API server, Flux held, every node Ready (its kubelet started anew where it is not known), ghosts gone, LUNs let go of, Flux
+ * decided, the API server, Flux held, every node that lives Ready (its kubelet started anew where it is not known), ghosts gone, LUNs let go of, Flux
  * let go on. Last: `resume-flux`; without a Flux of before `writers-settled`, without a NAS `stale`.
  */
 export function comebackSteps({ facts, patience, source, since, id, fresh }: Comeback, needs: readonly string[]): Step[] {
@@ -27,13 +27,14 @@ export function comebackSteps({ facts, patience, source, since, id, fresh }: Com
   const flux = gitops !== undefined && source.from !== 'nothing';
   if (flux) steps.push(suspendFluxStep(facts, id, ['kubeconfig']));
   const held = [steps.at(-1)!.id];
+  const away = new Set<string>();
   for (const node of nodes) {
     // The kubelet of a new board has just begun, and registers by itself.
-    const rejoined = fresh.has(node.name) ? [] : [rejoinStep(facts, node, Date.parse(since), held, patience.joinMs)];
-    steps.push(...rejoined, { ...readyStep(facts, node, patience.joinMs), needs: rejoined.length > 0 ? rejoined.map((step) => step.id) : [...held, `config:${node.name}`] });
+    const rejoined = fresh.has(node.name) ? [] : [rejoinStep(facts, node, Date.parse(since), held, patience.joinMs, away)];
+    steps.push(...rejoined, { ...unlessAway(readyStep(facts, node, patience.joinMs), facts, node, away), needs: rejoined.length > 0 ? rejoined.map((step) => step.id) : [...held, `config:${node.name}`] });
   }
   steps.push(staleStep(facts, nodes.map((node) => `ready:${node.name}`)));
-  if (nas) steps.push(writersSettledStep(facts, nas, ['stale']));
+  if (nas) steps.push(writersSettledStep(facts, nas, ['stale'], away));
   if (flux) steps.push(resumeFluxStep(facts, id, [steps.at(-1)!.id]));
   return steps;
 }

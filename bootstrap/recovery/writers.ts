@@ -42,12 +42,12 @@ export function oneWriterStep(facts: Facts, nas: Nas, needs: readonly string[]):
 
 /**
  * No LUN is held by a worker on which Kubernetes knows no pod for it; then the targets are open again for as many sessions as there are
- * nodes. To be asked once every kubelet has spoken to the API server: pods that are not known there end.
+ * nodes. `away` are nodes that don't answer. To be asked once every other kubelet has spoken to the API server: pods that are not known there end.
  */
-export function writersSettledStep(facts: Facts, nas: Nas, needs: readonly string[]): Step {
+export function writersSettledStep(facts: Facts, nas: Nas, needs: readonly string[], away: ReadonlySet<string> = new Set()): Step {
   const look = async (host: Host): Promise<{ readonly orphans: readonly string[]; readonly closed: readonly Held[] }> => {
     const [luns, pods] = [await held(host, facts, nas), await getObjects(host, facts.kubeconfig, ['pods', '--all-namespaces'])];
-    return { orphans: luns.flatMap((each) => orphansOf(facts, each, pods)), closed: luns.filter(({ target }) => target.max_sessions === 1) };
+    return { orphans: luns.flatMap((each) => orphansOf(facts, each, pods, away)), closed: luns.filter(({ target }) => target.max_sessions === 1) };
   };
   return {
     id: 'writers-settled', part: 'Recovery', title: 'No LUN is held by a pod of before', needs,
@@ -59,7 +59,7 @@ export function writersSettledStep(facts: Facts, nas: Nas, needs: readonly strin
     async act(host) {
       await waitFor({
         name: 'no LUN is held by a pod that Kubernetes does not know', deadlineMs: LET_GO_MS, everyMs: 1_000,
-        hint: 'See `talosctl containers -k` on the node named above for the pod that still runs; `talosctl reboot` of that node ends it. Then run the same command again.',
+        hint: 'See `talosctl containers -k` on the node named above for the pod that still runs; `talosctl reboot` of that node ends it; one that does not answer is to be switched off. Then run the same command again.',
         look: async () => {
           const { orphans } = await look(host);
           return orphans.length === 0 ? { met: true, value: true } : { met: false, seen: orphans.join('; ') };
@@ -80,12 +80,12 @@ async function held(host: Host, facts: Facts, nas: Nas): Promise<readonly Held[]
   });
 }
 
-/** Sessions of a LUN from nodes on which no pod with its claim is. */
-function orphansOf(facts: Facts, { lun, claim, target }: Held, pods: readonly KubeObject[]): readonly string[] {
+/** Sessions of a LUN, as sentences, that forbid another writer: from nodes on which no pod with its claim is, and from those that are `away`: what still runs there nobody can say. Pure. */
+export function orphansOf(facts: Pick<Facts, 'cluster'>, { lun, claim, target }: Held, pods: readonly KubeObject[], away: ReadonlySet<string>): readonly string[] {
   if (claim === undefined) return [];
   const users = new Set(pods.filter((pod) => claimsOf(pod).includes(claim)).map((pod) => String(pod.spec?.['nodeName'])));
   const holders = target.connected_sessions.flatMap(({ ip }) => facts.cluster.nodes.find((node) => node.address === ip)?.name ?? []);
-  return [...new Set(holders)].filter((name) => !users.has(name)).map((name) => `${name} holds ${lun}, and Kubernetes has no pod for it there`);
+  return [...new Set(holders)].flatMap((name) => (away.has(name) ? [`${name} holds ${lun}, and does not answer`] : users.has(name) ? [] : [`${name} holds ${lun}, and Kubernetes has no pod for it there`]));
 }
 
 function claimsOf(pod: KubeObject): readonly string[] {
