@@ -77,6 +77,8 @@ function personOf(world: World, { wish, disaster, node = '' }: Call, cluster: st
     const said = wish.answers[question.code];
     if (said !== undefined) return filled(said);
     if (question.code === 'rebuild.spare') return [...disaster.spares.values()].some((mac) => question.text.toLowerCase().includes(mac)) ? 'yes' : 'no';
+    // The person compares the fingerprint with what the new host itself says.
+    if (question.code === 'restore.host-key') return world.git && question.text.includes(world.git.fingerprint) ? 'yes' : 'no';
     if (question.code === 'card.overwrite' || question.code === 'fence.confirm') return /Type (\S+) to /.exec(question.text)?.[1];
     return await world.hands(question) ?? question.fallback;
   };
