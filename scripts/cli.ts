@@ -64,7 +64,8 @@ command('restore [cluster] [archive]', 'bring back what is lost from a backup: e
   async () => (await import('./commands/restore.ts')).restoreCommand)
   .option('--dry-run', 'only prove the backup and look: what is lost, and what would be done')
   .option('--force', 'also where something at hand is newer: the cluster’s name has to be typed')
-  .option('--with-paper', 'open it with the offline key, or its shares, which is asked for');
+  .option('--with-paper', 'open it with the offline key, or its shares, which is asked for')
+  .option('--give-up', 'end the restore that is under way, unfinished: for where it can’t go on, or another archive is to be taken');
 command('flash [cluster] [node...]', 'only the cards of the named nodes: written, read back, stamped; boards are left alone', 'firstlight flash gandalf gandalf-w-2',
   async () => (await import('./commands/flash.ts')).flashCommand);
 command('git-key [cluster]', 'the public half of the key with which Flux reaches git, and where it goes', 'firstlight git-key gandalf --install',

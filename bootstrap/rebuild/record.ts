@@ -36,7 +36,7 @@ export async function requireNoRebuild({ cluster, lockFile }: Pick<Facts, 'clust
 export async function requireNoRestore({ cluster, lockFile }: Pick<Facts, 'cluster' | 'lockFile'>): Promise<void> {
   const { restore } = await readLock(lockFile);
   if (restore === undefined) return;
-  throw problem('E_RESTORE_UNDER_WAY', `${cluster.name} is being restored since ${restore.since} from ${restore.archive}, and that is not finished`, `Finish it first: firstlight restore ${cluster.name}`, { where: { file: lockFile } });
+  throw problem('E_RESTORE_UNDER_WAY', `${cluster.name} is being restored since ${restore.since} from ${restore.archive}, and that is not finished`, `Finish it first: firstlight restore ${cluster.name} (or, where that can't be any more, the same with --give-up)`, { where: { file: lockFile } });
 }
 
 /** What a rebuild is to begin with, beside what was seen. `keepCard`: the unused card that lies in the reader, written for this node before, is taken as it is. */

@@ -46,7 +46,7 @@ export async function reopen(host: Host, facts: Facts, wish: ArchiveWish, record
   const { found } = await findArchives(host, facts, wish.named ?? record.archive);
   const archive = await openFound(host, facts, found[0]!, wish.identities);
   if (archive.sha256 === record.sha256) return archive;
-  throw problem('E_RESTORE_OTHER', `the restore that is under way began with ${record.archive}, and this is another archive`, `Go on with that one: leave the archive out, or name it by its path. SHA-256 ${record.sha256.slice(0, 12)}….`, { where: { file: archive.file } });
+  throw problem('E_RESTORE_OTHER', `the restore that is under way began with ${record.archive}, and this is another archive`, `Go on with that one: leave the archive out, or name it by its path (SHA-256 ${record.sha256.slice(0, 12)}…). Or give that restore up: firstlight restore ${facts.cluster.name} --give-up`, { where: { file: archive.file } });
 }
 
 type Found = { readonly file: string } | { readonly listed: Listed };

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { FirstlightError } from '../../lib/errors.ts';
 import { withSignal, type Host } from '../../lib/host.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
+import { discover } from '../../nodes/discover.ts';
+import { observePower } from '../../nodes/power.ts';
 import { tryKubectl } from '../../gitops/kubectl.ts';
 import { observeEtcd, type EtcdObservation } from '../../talos/etcd.ts';
 import { etcdSnapshot } from '../../talos/talosctl-recover.ts';
@@ -13,10 +15,13 @@ import { lookAtKey } from './key.ts';
 import { lookAtGit } from './look-git.ts';
 import { lookAtNas } from './look-nas.ts';
 import { isQuorate } from './quorate.ts';
+import { switchPassword } from '../steps/boards.ts';
 import type { EtcdSight, Later, NodeSight, Proven, RestoreLook } from './types.ts';
 
 /** Milliseconds that each look may take; they go side by side. */
 const LOOK_MS = 25_000;
+/** Of kube-apiserver on a control plane of Talos (siderolabs/talos:pkg/machinery/constants, DefaultControlPlanePort). */
+const API_PORT = 6_443;
 
 /**
  * Looks at everything that a restore could bring back, and changes nothing (but for files in the scratch folder). A machine that does not
@@ -34,7 +39,17 @@ export async function lookForRestore(host: Host, facts: Facts, proven: Proven): 
     cluster.gitops ? lookAtGit(host, facts, proven.archive) : undefined,
     cluster.gitops ? lookAtKey(host, facts) : undefined,
   ]);
-  return { at, etcd, nodes: cluster.nodes.map((node) => nodeSight(facts, node, known(around) ?? new Map())), ...(nas ? { nas } : {}), ...(git ? { git } : {}), ...(key ? { key } : {}) };
+  const nodes = cluster.nodes.map((node) => nodeSight(facts, node, known(around) ?? new Map()));
+  const witness = nodes.some(({ state }) => state !== 'lost') || [nas, git].some((sight) => sight !== undefined && sight.kind !== 'beyond') || await switchAnswers(host, facts);
+  const blind = !around.known ? around.why : witness ? undefined : 'no node, no NAS, no git host and no switch answers';
+  return { at, etcd, nodes, ...(blind === undefined ? {} : { blind }), ...(nas ? { nas } : {}), ...(git ? { git } : {}), ...(key ? { key } : {}) };
+}
+
+async function switchAnswers(host: Host, facts: Facts): Promise<boolean> {
+  const { power, nodes } = facts.cluster;
+  const port = nodes.find((node) => node.port !== undefined)?.port;
+  if (!power || port === undefined) return false;
+  return (await look(host, LOOK_MS, async (own) => observePower(own, power, await switchPassword(facts, own), port))).known;
 }
 
 function nodeSight(facts: Facts, node: ClusterNode, neighbours: Neighbours): NodeSight {
@@ -59,6 +74,10 @@ async function lookAtEtcd(host: Host, facts: Facts, proven: Proven): Promise<Etc
   if (running.length > controlPlanes.length / 2) {
     return { kind: 'unclear', why: `etcd runs on ${running.map(({ name }) => name).join(', ')}, which is a majority, and yet none of them answers a read` };
   }
+  // A machine that does not let itself be asked, but serves Kubernetes, is not dead.
+  const silent = controlPlanes.filter((_, index) => !observed[index]!.asked).map(({ address }) => address);
+  const serving = known(await look(host, LOOK_MS, (own) => discover(own, { addresses: silent, port: API_PORT, timeoutMs: 2_000 }))) ?? [];
+  if (serving.length > 0) return { kind: 'unclear', why: `Talos does not answer at ${serving.join(', ')}, and yet a Kubernetes API server does` };
   const holding = controlPlanes.filter((_, index) => holds(observed[index]!));
   const later = await laterOnBoard(host, facts, running, proven);
   const why = controlPlanes.map((node, index) => `${node.name}: ${detailOf(observed[index]!)}`).join('; ');

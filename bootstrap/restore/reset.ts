@@ -51,6 +51,6 @@ async function requireDead(host: Host, facts: Facts): Promise<void> {
   for (const node of facts.cluster.nodes.filter(({ role }) => role === 'control plane')) {
     if (!await isQuorate(host, facts, node)) continue;
     throw problem('E_RESTORE_ALIVE', `etcd answers on ${node.name} after all: its quorum is back, and nothing of it was wiped`,
-      'Take the entry restore out of firstlight.lock.yaml, and look again: `firstlight status`, then `firstlight rebuild` for what is dead.', { where: { node: node.name } });
+      `Give this restore up (firstlight restore ${facts.cluster.name} --give-up), and look again: \`firstlight status\`, then \`firstlight rebuild\` for what is dead.`, { where: { node: node.name } });
   }
 }

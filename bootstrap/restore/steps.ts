@@ -52,7 +52,7 @@ function one(steps: readonly Step[]): Stretch {
 function etcdStretch(restore: Restore, needs: readonly string[]): Stretch {
   const { facts, record, patience, boards } = restore;
   if (record.recover === undefined) {
-    throw problem('E_RESTORE_SOURCE', 'the lock file does not say where etcd comes from', 'Take the entry restore out of firstlight.lock.yaml and begin again.', { where: { file: facts.lockFile } });
+    throw problem('E_RESTORE_SOURCE', 'the lock file does not say where etcd comes from', `Give it up, and begin again: firstlight restore ${facts.cluster.name} --give-up`, { where: { file: facts.lockFile } });
   }
   const controlPlanes = facts.cluster.nodes.filter((node) => node.role === 'control plane');
   const fences = fenceSteps(restore, needs);

@@ -28,9 +28,10 @@ export type PartSight =
   | { readonly kind: 'lost'; readonly told: string; readonly todo: string }
   | { readonly kind: 'beyond'; readonly told: string; readonly hint: string };
 
-/** What a look at everything gave. Parts that the cluster does not have are absent. */
+/** What a look at everything gave. Parts that the cluster does not have are absent. `blind` says why this computer may be the one that is cut off, where nothing of the cluster's network answers it. */
 export type RestoreLook = {
   readonly at: number;
+  readonly blind?: string;
   readonly nodes: readonly NodeSight[];
   readonly etcd: EtcdSight;
   readonly nas?: PartSight;

@@ -17,11 +17,12 @@ export function judge(cluster: Cluster, look: RestoreLook, proven: Proven, atArc
 
 type Other = { readonly part: 'nas' | 'git' | 'key'; readonly sight: PartSight };
 
-function refusalsOf(cluster: Cluster, { etcd, nodes, at }: RestoreLook, proven: Proven, parts: readonly RestorePart[]): readonly Refusal[] {
+function refusalsOf(cluster: Cluster, look: RestoreLook, proven: Proven, parts: readonly RestorePart[]): readonly Refusal[] {
+  const { etcd, nodes, at } = look;
   if (etcd.kind === 'unclear') {
     return [refuse(problem('E_RESTORE_UNCLEAR', `whether etcd is lost can't be told: ${etcd.why}`, 'It may just choose a leader: run the same command again in a minute. Nothing was touched.'))];
   }
-  if (etcd.kind === 'lost') return etcd.later && proven.named ? [olderRefusal(proven, etcd.later)] : [];
+  if (etcd.kind === 'lost') return [...blindness(look), ...(etcd.later && proven.named ? [olderRefusal(proven, etcd.later)] : [])];
   if (parts.length > 0) return [];
   const { revision } = etcd;
   if (revision !== undefined && revision > proven.archive.manifest.etcd.revision) {
@@ -30,6 +31,12 @@ function refusalsOf(cluster: Cluster, { etcd, nodes, at }: RestoreLook, proven: 
   const lost = nodes.filter(({ state }) => state === 'lost').map(({ node }) => node.name);
   return [refuse(problem('E_RESTORE_NOTHING', `nothing of ${cluster.name} is lost that a restore brings back: etcd answers on ${etcd.node}`,
     lost.length > 0 ? `Of its nodes, ${lost.join(', ')} ${lost.length > 1 ? 'are' : 'is'} silent: firstlight rebuild ${cluster.name} ${lost[0]}` : 'See `firstlight status`.'))];
+}
+
+/** Then it may be this computer that is cut off, and the cluster is well: an earlier state would take the place of what lives. */
+function blindness({ blind }: RestoreLook): readonly Refusal[] {
+  if (blind === undefined) return [];
+  return [{ forcible: true, error: problem('E_RESTORE_BLIND', `this computer may be the one that is cut off: ${blind}`, 'See first that it is in the cluster’s network, and that something of it has power. Where all of it is really dead: --force, and type the cluster’s name. Nothing was touched.') }];
 }
 
 function refuse(error: FirstlightError): Refusal {

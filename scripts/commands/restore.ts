@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { createFacts } from '../../bootstrap/facts.ts';
+import { giveUpRestore, leftBy } from '../../bootstrap/restore/give-up.ts';
 import { planRestore, restore, type Restored, type RestoreRequest, type RestoreRun } from '../../bootstrap/restore/restore.ts';
 import { readCredentials } from '../../bootstrap/credentials.ts';
 import type { Patience } from '../../bootstrap/up.ts';
@@ -22,6 +24,7 @@ export const RESTORE_TOOLS = [...UP_TOOLS, 'etcd', 'etcdutl', 'etcdctl'];
 /** `firstlight restore [cluster] [archive]`: says what is lost and brings it back from a backup; exit code 0 when it is back, 2 where `--dry-run` found something to do. */
 export async function restoreCommand(session: Session, _argument: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
   const { cluster, archive } = await clusterAndArchive(words);
+  if (options['giveUp']) return giveUp(session, cluster);
   await requireSystemPrograms(session, cluster);
   await provideTools(session, RESTORE_TOOLS);
   if (options['withPaper']) await takePaper(session);
@@ -31,6 +34,13 @@ export async function restoreCommand(session: Session, _argument: string | undef
   await session.view.end();
   if (options['json']) process.stdout.write(`${session.host.mask.hide(JSON.stringify(restoreData(done)))}\n`);
   else session.view.say(restoreSummary(done));
+  return 0;
+}
+
+async function giveUp({ host, view }: Session, cluster: Cluster): Promise<number> {
+  const record = await giveUpRestore(host, createFacts(cluster, host.scratch));
+  await view.end();
+  view.say([`The restore of ${cluster.name} is given up.`, ...leftBy(record), 'Commit firstlight.lock.yaml.'].join('\n'));
   return 0;
 }
 

@@ -8,6 +8,7 @@ import type { Archive } from '../../../bootstrap/archive/types.ts';
 import { createFacts } from '../../../bootstrap/facts.ts';
 import { checkGraph } from '../../../bootstrap/graph.ts';
 import { changeRecord, restoredStep } from '../../../bootstrap/restore/record.ts';
+import { giveUpRestore } from '../../../bootstrap/restore/give-up.ts';
 import { restoreOf, type Restore } from '../../../bootstrap/restore/restore-of.ts';
 import { restoreSteps } from '../../../bootstrap/restore/steps.ts';
 import { resetStep } from '../../../bootstrap/restore/reset.ts';
@@ -97,4 +98,14 @@ test('what is done is written down as it happens, also side by side; a wipe that
   assert.equal((await end.observe(host)).state, 'done');
   const lock = await readLock(facts.lockFile);
   assert.deepEqual([lock.restore, lock.cards, lock.cardsSince], [undefined, record.cards, { 'cp-1': record.since, 'cp-2': record.since }]);
+});
+
+test('a restore that is given up leaves the cards that were written, once the cluster’s name was typed', async () => {
+  const { facts, record } = await restoreWith(THREE, { cards: { 'cp-1': 'e'.repeat(32), 'cp-2': 'f'.repeat(32) }, written: ['cp-1'] });
+  await assert.rejects(giveUpRestore(host, facts), { code: 'E_RESTORE_NONE' });
+  await updateLock(facts.lockFile, { restore: record });
+  await assert.rejects(giveUpRestore({ ...host, ask: async () => 'yes' }, facts), { code: 'E_RESTORE_KEPT' });
+  assert.deepEqual(await giveUpRestore({ ...host, ask: async ({ text }) => /Type (\S+) to/.exec(text)![1]! }, facts), record);
+  const lock = await readLock(facts.lockFile);
+  assert.deepEqual([lock.restore, lock.cards['cp-1'], lock.cards['cp-2']], [undefined, 'e'.repeat(32), 'c'.repeat(32)]);
 });

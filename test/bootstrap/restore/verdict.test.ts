@@ -47,6 +47,7 @@ test('a control plane that knows more than the archive is the source, unless an 
 test('a NAS that can not be asked, or has not the LUNs, forbids everything; a git host that is silent does not', () => {
   const beyond = { kind: 'beyond', told: 'silent', hint: 'See.' } as const;
   assert.deepEqual([codes({ etcd: dead, nas: beyond }), codes({ etcd: dead, git: beyond })], [['E_RESTORE_NAS'], []]);
+  assert.deepEqual(codes({ etcd: dead, git: beyond, blind: 'nothing answers' }, ['cp-1']), ['E_RESTORE_BLIND?'], 'it may be this computer that is cut off');
 });
 
 test('a LUN is known by the uuid in the archive’s map: another of its name is not taken, unless the inventory names it', () => {
