@@ -2,6 +2,7 @@ import { problem } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { BackupPlace, Cluster } from '../../nodes/cluster.ts';
 import type { Credentials } from '../../nodes/credentials.ts';
+import { credentialsPath } from '../credentials.ts';
 import { folderPlace } from './places/folder.ts';
 import type { Place } from './places/place.ts';
 import { s3Place } from './places/s3.ts';
@@ -20,7 +21,7 @@ export function openPlace(host: Host, cluster: Cluster, place: BackupPlace, cred
   const { password, privateKey, accessKeyId, secretAccessKey } = credentials.places?.[place.name] ?? {};
   if (place.kind === 'folder') return folderPlace(host, { ...place, cluster: cluster.name });
   const lacks = place.kind === 'sftp' ? !password && !privateKey : !accessKeyId || !secretAccessKey;
-  if (lacks) throw problem('E_CREDENTIALS_MISSING', `places.${place.name} in the credentials lacks ${place.kind === 'sftp' ? 'password or privateKey' : 'accessKeyId and secretAccessKey'}`, 'Add it with `sops edit`.');
+  if (lacks) throw problem('E_CREDENTIALS_MISSING', `places.${place.name} in the credentials lacks ${place.kind === 'sftp' ? 'password or privateKey' : 'accessKeyId and secretAccessKey'}`, `Add it under places.${place.name} with \`sops edit ${credentialsPath(cluster)}\`.`);
   if (place.kind === 'sftp') return sftpPlace(host, { ...place, cluster: cluster.name, ...(password ? { password } : {}), ...(privateKey ? { privateKey } : {}) });
   return s3Place(host, { ...place, cluster: cluster.name, accessKeyId: accessKeyId!, secretAccessKey: secretAccessKey! });
 }

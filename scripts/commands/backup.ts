@@ -97,7 +97,8 @@ async function chosen(session: Session, cluster: Cluster, credentials: Credentia
   const newest = newestOf(archives, session.host.clock.now());
   const found = archives.filter((each) => (named === undefined ? every || each === newest : each.name === named));
   if (found.length > 0) return { archives: found.map((listed) => ({ listed })), silent };
-  throw problem('E_BACKUP_NONE', named === undefined ? `${cluster.name} has no backup` : `no place and no file is called ${named}`, named === undefined ? `Make one: \`firstlight backup ${cluster.name}\`.` : '`firstlight backup list` shows what there is.');
+  const unasked = silent.length === 0 ? '' : `; ${silent.map(({ place }) => place).join(', ')} could not be asked`;
+  throw problem('E_BACKUP_NONE', `${named === undefined ? `${cluster.name} has no backup` : `no place has and no file is called ${named}`}${unasked}`, unasked !== '' ? 'Mend what is told of that place above, and run again.' : named === undefined ? `Make one: \`firstlight backup ${cluster.name}\`.` : '`firstlight backup list` shows what there is.');
 }
 
 function silentData({ place, error }: Listing['silent'][number]): object {

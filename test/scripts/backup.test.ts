@@ -75,6 +75,7 @@ test('where a place can’t be asked, what is good elsewhere is told, and not al
     const { status, stdout, stderr } = firstlight(['verify', folder]);
     assert.equal(status, 1, stderr);
     assert.match(stdout, new RegExp(`✔ ${good} .*\n(.*\n)*! stick could not be asked: .* is not there\n`));
+    assert.match(firstlight(['verify', folder, 'gandalf-20200101T000000Z.firstlight']).stderr, /E_BACKUP_NONE .*; stick could not be asked\n/);
   } finally {
     writeFileSync(file, text);
   }
