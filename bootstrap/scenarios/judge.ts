@@ -53,7 +53,7 @@ export function verdictOf(scenario: Scenario, ended: Ending, checks: readonly Ch
 
 /** How the scenario has to end, as the report says it. */
 export function expectedEnd({ expect }: Scenario): ExpectedEnd {
-  return expect.end === 'done' ? { end: 'done' } : { end: 'failure', code: expect.codes.join(' or '), why: expect.why };
+  return expect.end === 'done' ? { end: 'done' } : { end: 'failure', code: expect.codes.join(' or '), why: `${expect.why.replace(/\.$/, '')}.` };
 }
 
 function nodeChecks({ nodes }: Evidence, after: SeenState): Check[] {

@@ -28,13 +28,12 @@ export function chosenNodes(world: World, cluster: Cluster, choice: NodeChoice):
   throw problem('E_SCENARIO_NODE', `${cluster.name} has no ${choice}`, `The scenario means other nodes than there are: ${cluster.nodes.map(({ name }) => name).join(', ')}.`);
 }
 
-/** Strikes all blows of a scenario, one after another; `nodes` says whom each choice of nodes means. Throws `E_SCENARIO_PART` for a part that the cluster does not have. */
+/** Strikes all blows of a scenario, one after another; `nodes` says whom each choice of nodes means. The cluster has every part that they break (`requireParts`). */
 export async function strikeAll(host: Host, world: World, cluster: Cluster, kubeconfig: string, blows: readonly Blow[], nodes: (choice: NodeChoice) => readonly string[]): Promise<Disaster> {
   const told: string[] = [];
   const killed: string[] = [];
   const spares = new Map<string, string>();
   for (const blow of blows) {
-    requirePart(cluster, blow);
     if ('kill' in blow) {
       const names = nodes(blow.kill);
       const struck = await strike(world, cluster, { kill: names, what: blow.what });
@@ -57,10 +56,4 @@ async function loseKey(host: Host, cluster: Cluster, kubeconfig: string): Promis
   await writeCredentials(host, cluster, rest);
   await kubectl(host, kubeconfig, ['delete', 'secret', AGE_SECRET.name, '-n', FLUX_NAMESPACE, '--ignore-not-found']);
   return 'the cluster’s age key is gone, from the credentials and from Kubernetes';
-}
-
-function requirePart(cluster: Cluster, blow: Blow): void {
-  if (!('lose' in blow)) return;
-  const missing = blow.lose === 'nas configuration' && !cluster.nas ? 'NAS' : (blow.lose === 'git host' || blow.lose === 'cluster key') && !cluster.gitops ? 'GitOps repository' : undefined;
-  if (missing) throw problem('E_SCENARIO_PART', `${cluster.name} has no ${missing}, so it can't lose it`, 'This scenario says nothing about this cluster.');
 }

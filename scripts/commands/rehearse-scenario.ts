@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { findScenario, scenarioFiles } from '../../bootstrap/scenarios/load.ts';
+import { requireParts } from '../../bootstrap/scenarios/parts.ts';
 import { findCluster } from '../../nodes/find.ts';
 import { unlockIdentity } from '../identity.ts';
 import { moveIn } from '../namespace.ts';
@@ -28,6 +29,7 @@ export async function rehearseScenario(session: Session, argument: string | unde
   const { view } = session;
   const real = await openCluster(argument);
   const scenario = await findScenario(name, real.folder, SHIPPED);
+  requireParts(real, scenario);
   await requireSystemPrograms(session, real);
   await provideTools(session);
   await unlockIdentity(session);

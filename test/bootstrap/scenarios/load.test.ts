@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findScenario, loadScenario, parseScenario, scenarioFiles } from '../../../bootstrap/scenarios/load.ts';
+import { missingPart, requireParts } from '../../../bootstrap/scenarios/parts.ts';
 import type { ManyErrors } from '../../../lib/errors.ts';
+import type { Cluster } from '../../../nodes/cluster.ts';
+import { loadCluster } from '../../../nodes/load.ts';
 
 const shipped = fileURLToPath(new URL('../../../scenarios', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'firstlight-scenarios-'));
@@ -50,3 +53,14 @@ function failure(text: string): ManyErrors {
   }
   assert.fail('it was taken');
 }
+
+test('a scenario that breaks what a cluster does not have is told by that part', async () => {
+  const whole = await loadCluster(fileURLToPath(new URL('../../../examples/homelab/machines/gandalf', import.meta.url)));
+  const { nas: _nas, gitops: _gitops, ...bare } = whole;
+  const missing = async (cluster: Cluster): Promise<string[]> => (await Promise.all([...(await scenarioFiles(folder, shipped)).values()].filter((file) => file.startsWith(shipped)).map(loadScenario)))
+    .flatMap((scenario) => (missingPart(cluster, scenario) === undefined ? [] : [`${scenario.name}: ${missingPart(cluster, scenario)}`]));
+  assert.deepEqual(await missing(whole), []);
+  assert.deepEqual(await missing(bare), ['nas-configuration-lost: NAS', 'git-host-lost: GitOps repository', 'cluster-key-lost: GitOps repository']);
+  const own = parseScenario('title: a\nstory: b\ndisaster: [{ kill: gandalf-w-9, what: card }]\nrecovery: { rebuild: gandalf-w-9 }\nexpect: { objects: same }\n', 'own.yaml');
+  assert.throws(() => requireParts(whole, own), { code: 'E_SCENARIO_PART' });
+});
