@@ -98,7 +98,8 @@ function holds(seen: EtcdObservation): boolean {
 }
 
 function detailOf(seen: EtcdObservation): string {
-  return seen.asked ? `${seen.detail}${seen.data === 'present' ? '' : ', no data'}` : seen.seen;
+  // Without the program's own words, which stand in brackets.
+  return seen.asked ? `${seen.detail}${seen.data === 'present' ? '' : ', no data'}` : seen.seen.replace(/ \(.*\)$/s, '');
 }
 
 /** The revision that lists of Kubernetes carry is etcd's own; undefined where its API server does not answer. */

@@ -9,7 +9,7 @@ import { wellAgain } from '../../support/rebuilt.ts';
 import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
 import { backupIn, restoreIn } from '../../support/restore.ts';
 
-// A Gandalf with a backup loses all its cards at once; the restore is cut off at every boundary and goes on.
+// A Gandalf with a backup loses all its cards at once, and a board.
 
 const NODES = ['gandalf-cp-1', 'gandalf-w-1', 'gandalf-w-2', 'gandalf-w-3'];
 let rehearsal: Rehearsal;
@@ -32,12 +32,16 @@ test('an archive is not restored over a cluster that lives, and nothing is touch
   assert.equal((await readLock(join(rehearsal.world.clusterFolder, 'firstlight.lock.yaml'))).restore, undefined);
 });
 
-test('all cards are lost: everything comes back from the backup', { timeout: 600_000 }, async () => {
+test('all cards are lost, and one board with its card: everything comes back from the backup, on a spare too', { timeout: 600_000 }, async () => {
+  let mac: string | undefined;
   for (const node of NODES) {
-    await rehearsal.world.kill(node, 'card');
+    await rehearsal.world.kill(node, node === 'gandalf-w-2' ? 'both' : 'card');
+    if (node === 'gandalf-w-2') mac = await rehearsal.world.spare(node);
     await rehearsal.world.blankCard(node);
   }
-  const done = await restoreIn(rehearsal);
+  const done = await restoreIn(rehearsal, {}, { hands: async ({ code, text }) => (code === 'rebuild.spare' && text.includes(mac!) ? 'yes' : undefined) });
+  assert.deepEqual(done.macs, { 'gandalf-w-2': mac });
+  assert.equal(done.cluster.nodes.find(({ name }) => name === 'gandalf-w-2')?.mac, mac);
   for (const node of NODES) await wellAgain(rehearsal, done.facts.kubeconfig, { record: { node, nonce: done.record.cards[node]! } });
   const objects = (...args: string[]) => getObjects(rehearsal.host, done.facts.kubeconfig, args);
   assert.equal((await objects('secret/kept')).length, 1);
