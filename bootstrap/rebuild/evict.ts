@@ -8,7 +8,7 @@ import type { Rebuild } from './rebuild-of.ts';
 
 /** Milliseconds that pods of a node that still answers get to end by themselves. */
 const DRAIN_MS = 120_000;
-/** Milliseconds until the control plane has detached the volumes of a dead node; it takes seconds. */
+/** Milliseconds until the control plane has detached the volumes of a dead node, at least: it takes seconds, but what detaches may have run on that node, and its images be pulled elsewhere first. */
 const LET_GO_MS = 5 * 60_000;
 
 /** The taint that tells Kubernetes a node is off for good: its pods are deleted and its volumes detached by force (Kubernetes: "Non-graceful node shutdown handling"). */
@@ -71,7 +71,7 @@ export function evictStep(rebuild: Rebuild, needs: readonly string[]): Step {
       // Behind the fence nothing runs there any more: Kubernetes need not wait until it believes so itself (50 s).
       for (const pod of movable(await podsOn(rebuild, host))) await giveUp(rebuild, host, pod);
       await waitFor({
-        name: `no pod and no volume is held by ${node.name}`, deadlineMs: LET_GO_MS, everyMs: 1_000,
+        name: `no pod and no volume is held by ${node.name}`, deadlineMs: Math.max(LET_GO_MS, rebuild.patience.joinMs), everyMs: 1_000,
         hint: `See \`kubectl get pods -A --field-selector spec.nodeName=${node.name}\` and \`kubectl get volumeattachments\`, and why they don't go; then run the same command again.`,
         look: () => letGo(rebuild, host),
       }, host);

@@ -50,8 +50,8 @@ export async function rebuild(host: Host, declared: Cluster, request: RebuildReq
     ({ cluster, facts: own } = await withMac(host, own, request.node, mac));
   };
   const node = nodeOf(cluster, request.node);
+  const chosen = underWay === undefined && conclusion.way === 'only' ? await chooseSource(host, own, node, wishOf(request, run)) : undefined;
   if (request.mac !== undefined && request.mac.toLowerCase() !== node.mac) await take(request.mac.toLowerCase());
-  const chosen = underWay === undefined && conclusion.way === 'only' ? await chooseSource(host, own, nodeOf(cluster, request.node), wishOf(request, run)) : undefined;
   let record = underWay ? await resumeRecord(host, own, nodeOf(cluster, request.node), underWay)
     : await beginRecord(host, own, { ...diagnosis, node: nodeOf(cluster, request.node) }, { ...conclusion, ...request, ...(chosen ? { recover: chosen.source } : {}) });
   const watch = watchEndpoint(host, own.kubeconfig);

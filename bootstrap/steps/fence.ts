@@ -46,6 +46,8 @@ export function fenceStep(facts: Facts, node: ClusterNode, { needs }: { readonly
     async act(host) {
       const port = await portOf(facts, node, host);
       if (port.kind === 'on') {
+        // What answers and can't be asked just now may be the new board, in the middle of its start or of joining etcd.
+        if ((await answeringPorts(host, node)).length > 0 && await runsAtHome(facts, host, node) === 'none' && await newCardComes(facts, host, node)) return;
         await setPower(host, facts.cluster.power!, await switchPassword(facts, host), port.port, 'off');
         host.emit({ code: 'fence.off', message: `port ${port.port} gives no power any more` });
       }

@@ -99,6 +99,17 @@ test('the old board’s power is cut and read back; when it comes back the fence
   await throughSwitch('off');
 });
 
+test('a new board that just can’t be asked keeps its power: it is given a moment to say whose card it runs', { timeout: 60_000 }, async () => {
+  await bootedWith('bb');
+  let failures = 2;
+  const deaf: Host = { ...host, run: async (command) => (command.program === 'talosctl' && failures-- > 0
+    ? { exitCode: 1, stdout: '', stderr: 'rpc error: code = Unavailable desc = connection error: Error while dialing: dial tcp 127.101.1.3:50000: connect: connection refused' } : host.run(command)) };
+  const known = facts();
+  await runSteps([fenceStep(known, node, { needs: [] })], deaf);
+  assert.deepEqual([known.fences.get(node.name)?.by, power.state(3), board.state()], ['new card', 'on', 'maintenance']);
+  await throughSwitch('off');
+});
+
 test('off, and yet somebody answers at the node’s address: nothing is taken', { timeout: 60_000 }, async () => {
   const kubelet = await listen(node.address, 10_250);
   try {
