@@ -44,7 +44,7 @@ export type Beginning = { readonly way: RebuildRecord['way']; readonly lost: rea
 
 /**
  * Decides what can't be seen afterwards. With `keep: false` nothing is written, for a plan. Else it is on disk (fsynced) when this
- * returns. Throws `E_REBUILD_CARD` where there is no card to keep.
+ * returns. Throws `E_REBUILD_CARD` where there is no card to keep, `E_REBUILD_OTHER` and `E_REBUILD_MEANWHILE` where another run began one after the look.
  */
 export async function beginRecord(host: Host, facts: Facts, seen: Diagnosis, { way, lost, keepCard, recover }: Beginning, keep = true): Promise<RebuildRecord> {
   const { node } = seen;
@@ -56,7 +56,12 @@ export async function beginRecord(host: Host, facts: Facts, seen: Diagnosis, { w
     ...(member === undefined ? {} : { member }), ...(recover === undefined ? {} : { recover }),
     ...(kube && Object.keys(kube.labels).length > 0 ? { labels: kube.labels } : {}), ...(kube && kube.taints.length > 0 ? { taints: kube.taints } : {}),
   };
-  if (keep) await updateLock(facts.lockFile, { rebuild: record });
+  if (!keep) return record;
+  // Looks and questions before this take minutes.
+  if (await recordUnderWay(facts, node)) {
+    throw problem('E_REBUILD_MEANWHILE', `a rebuild of ${node.name} was begun elsewhere just now`, 'Let that one end. Where it was cut off, the same command goes on with it.', { where: { node: node.name } });
+  }
+  await updateLock(facts.lockFile, { rebuild: record });
   return record;
 }
 

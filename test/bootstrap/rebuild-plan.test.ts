@@ -6,11 +6,12 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
 import { checkGraph } from '../../bootstrap/graph.ts';
+import type { Diagnosis } from '../../bootstrap/rebuild/diagnosis.ts';
 import { giveUpRebuild, leftOf } from '../../bootstrap/rebuild/give-up.ts';
 import { rebuildSteps } from '../../bootstrap/rebuild/plan.ts';
 import { agreement } from '../../bootstrap/rebuild/quorum.ts';
 import { rebuildOf } from '../../bootstrap/rebuild/rebuild-of.ts';
-import { endStep, recordUnderWay, requireNoRebuild } from '../../bootstrap/rebuild/record.ts';
+import { beginRecord, endStep, recordUnderWay, requireNoRebuild } from '../../bootstrap/rebuild/record.ts';
 import type { Step } from '../../bootstrap/step.ts';
 import { REAL_PATIENCE } from '../../bootstrap/up.ts';
 import type { FirstlightError } from '../../lib/errors.ts';
@@ -100,6 +101,20 @@ test('one rebuild at a time, and up and flash wait for it; the end takes the rec
   const lock = await readLock(facts.lockFile);
   assert.equal(lock.rebuild, undefined);
   assert.equal(lock.cards['gandalf-w-2'], nonce);
+});
+
+test('a rebuild that somebody else began, while this one looked and asked, is not written over', async () => {
+  const facts = { ...await factsOf(GANDALF), lockFile: join(scratch, 'meanwhile.lock.yaml') };
+  const base = testHost();
+  const node = facts.cluster.nodes.find(({ name }) => name === 'gandalf-w-1')!;
+  const seen = { node, kubernetes: { known: false, why: '' }, etcd: [] } as unknown as Diagnosis;
+  for (const [other, code] of [['gandalf-w-2', 'E_REBUILD_OTHER'], ['gandalf-w-1', 'E_REBUILD_MEANWHILE']] as const) {
+    const theirs: RebuildRecord = { node: other, way: 'worker', since, nonce };
+    await updateLock(facts.lockFile, { rebuild: theirs });
+    await assert.rejects(beginRecord(base, facts, seen, { way: 'worker', lost: [] }), { code });
+    assert.deepEqual((await readLock(facts.lockFile)).rebuild, theirs);
+  }
+  base.remove();
 });
 
 test('a rebuild that can’t go on is given up by typing its node’s name; what was written keeps older cards out, and then another node’s turn comes', async () => {
