@@ -7,6 +7,6 @@ export type ExitCode = 0 | 1 | 2 | 64 | 65 | 130;
 export function exitCodeOf(error: unknown): ExitCode {
   if (isAbort(error)) return 130;
   if (error instanceof FirstlightError && error.code.startsWith('E_USAGE')) return 64;
-  if (error instanceof FirstlightError && error.code.startsWith('E_INVENTORY')) return 65;
+  if (error instanceof FirstlightError && /^E_(INVENTORY|SCENARIO)/.test(error.code)) return 65;
   return 1;
 }
