@@ -18,8 +18,8 @@ import { planText, stepData } from '../terminal/rebuild.ts';
 import { takePaper } from './secrets-desk.ts';
 import { UP_TOOLS } from './up.ts';
 
-/** Programs that a restore runs: those of a bring-up, and those that prove a snapshot. */
-export const RESTORE_TOOLS = [...UP_TOOLS, 'etcd', 'etcdutl', 'etcdctl'];
+/** Programs that a restore runs: those of a bring-up, and etcd (with etcdutl and etcdctl), which proves a snapshot. */
+export const RESTORE_TOOLS = [...UP_TOOLS, 'etcd'];
 
 /** `firstlight restore [cluster] [archive]`: says what is lost and brings it back from a backup; exit code 0 when it is back, 2 where `--dry-run` found something to do. */
 export async function restoreCommand(session: Session, _argument: string | undefined, options: Record<string, unknown>, words: readonly string[]): Promise<number> {
