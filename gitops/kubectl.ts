@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { problem } from '../lib/errors.ts';
+import type { Look } from '../lib/conditions.ts';
+import { FirstlightError, problem } from '../lib/errors.ts';
 import type { CommandResult, Host } from '../lib/host.ts';
 
 const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional(), observedGeneration: z.number().optional() });
@@ -76,6 +77,16 @@ export async function applyObjects(host: Host, kubeconfig: string, objects: read
 /** Applies manifests in YAML server-side as field manager `kubectl`, whose fields kustomize-controller takes over as its own. Throws what `kubectl` throws. */
 export async function applyManifests(host: Host, kubeconfig: string, yaml: string): Promise<void> {
   await kubectl(host, kubeconfig, ['apply', '--server-side', '--force-conflicts', '--field-manager=kubectl', '--filename=-'], yaml);
+}
+
+/** A look for `waitFor` that takes an API server that is away for a moment, or has no etcd leader just now, for “not yet”; other errors are thrown. */
+export async function throughOutage<T>(look: () => Promise<Look<T>>): Promise<Look<T>> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof FirstlightError && (error.code === 'E_KUBE_UNREACHABLE' || (error.code === 'E_KUBE' && error.message.includes('etcdserver: ')))) return { met: false, seen: error.message };
+    throw error;
+  }
 }
 
 /** A Secret's value in the clear, or undefined. */

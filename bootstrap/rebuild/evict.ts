@@ -1,6 +1,6 @@
 import { waitFor, type Look } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
-import { getObjects, kubectl, tryKubectl, type KubeObject } from '../../gitops/kubectl.ts';
+import { getObjects, kubectl, throughOutage, tryKubectl, type KubeObject } from '../../gitops/kubectl.ts';
 import type { Step } from '../step.ts';
 import { stillFenced } from '../steps/fence.ts';
 import { incarnationOf } from './incarnation.ts';
@@ -73,7 +73,7 @@ export function evictStep(rebuild: Rebuild, needs: readonly string[]): Step {
       await waitFor({
         name: `no pod and no volume is held by ${node.name}`, deadlineMs: Math.max(LET_GO_MS, rebuild.patience.joinMs), everyMs: 1_000,
         hint: `See \`kubectl get pods -A --field-selector spec.nodeName=${node.name}\` and \`kubectl get volumeattachments\`, and why they don't go; then run the same command again.`,
-        look: () => letGo(rebuild, host),
+        look: () => throughOutage(() => letGo(rebuild, host)),
       }, host);
       await stillFenced(facts, host, node);
       await kubectl(host, facts.kubeconfig, ['delete', 'node', node.name, '--ignore-not-found', '--wait=false']);

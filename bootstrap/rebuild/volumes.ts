@@ -1,6 +1,6 @@
 import { waitFor } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
-import { getObjects, type KubeObject } from '../../gitops/kubectl.ts';
+import { getObjects, throughOutage, type KubeObject } from '../../gitops/kubectl.ts';
 import type { Step } from '../step.ts';
 import type { Rebuild } from './rebuild-of.ts';
 
@@ -20,10 +20,10 @@ export function volumesBackStep(rebuild: Pick<Rebuild, 'facts' | 'node' | 'patie
       await waitFor({
         name: 'every pod with a volume of the NAS runs', deadlineMs: patience.joinMs, everyMs: 1_000,
         hint: `${node.name} itself is back. See \`kubectl describe pod\` for the pod named above, and \`kubectl get volumeattachments\`.`,
-        look: async () => {
+        look: () => throughOutage(async () => {
           const { waiting } = await look(rebuild, host);
           return waiting.length === 0 ? { met: true, value: true } : { met: false, seen: waiting.join('; ') };
-        },
+        }),
       }, host);
     },
   };

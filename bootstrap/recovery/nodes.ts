@@ -1,5 +1,5 @@
 import { waitFor } from '../../lib/conditions.ts';
-import { getObjects } from '../../gitops/kubectl.ts';
+import { getObjects, throughOutage } from '../../gitops/kubectl.ts';
 import { observeStale, removeStale } from '../../gitops/stale.ts';
 import type { Host } from '../../lib/host.ts';
 import type { ClusterNode } from '../../nodes/cluster.ts';
@@ -46,7 +46,7 @@ export function rejoinStep(facts: Facts, node: ClusterNode, since: number, needs
       await waitFor({
         name: `the kubelet of ${node.name} speaks to the API server`, deadlineMs, everyMs: 1_000,
         hint: `Look at \`talosctl -n ${node.address} service kubelet\` and \`logs kubelet\`: it needs the endpoint and the CAs of before.`,
-        look: async () => {
+        look: () => throughOutage(async () => {
           const standing = await look(host);
           if (standing === 'heard') return { met: true, value: true };
           if ((await discover(host, { addresses: [node.address], port: TALOS_PORT, timeoutMs: 2_000 })).length === 0) {
@@ -60,7 +60,7 @@ export function rejoinStep(facts: Facts, node: ClusterNode, since: number, needs
           if (!restarted && standing === 'unknown') await restart(host, 'Kubernetes had no such Node');
           if (!restarted && host.clock.now() - begun > BEAT_MS) await restart(host, 'it was silent for a minute');
           return { met: false, seen: standing === 'unknown' ? 'no Node yet' : 'not heard since' };
-        },
+        }),
       }, host);
     },
   };

@@ -1,6 +1,6 @@
 import { waitFor } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
-import { getObjects, type KubeObject } from '../../gitops/kubectl.ts';
+import { getObjects, throughOutage, type KubeObject } from '../../gitops/kubectl.ts';
 import type { Nas } from '../../nodes/cluster.ts';
 import { withDsm, type Dsm } from '../../storage/dsm/session.ts';
 import { allowOneSession, allowSessions, type DsmTarget } from '../../storage/dsm/targets.ts';
@@ -60,10 +60,10 @@ export function writersSettledStep(facts: Facts, nas: Nas, needs: readonly strin
       await waitFor({
         name: 'no LUN is held by a pod that Kubernetes does not know', deadlineMs: LET_GO_MS, everyMs: 1_000,
         hint: 'See `talosctl containers -k` on the node named above for the pod that still runs; `talosctl reboot` of that node ends it; one that does not answer is to be switched off. Then run the same command again.',
-        look: async () => {
+        look: () => throughOutage(async () => {
           const { orphans } = await look(host);
           return orphans.length === 0 ? { met: true, value: true } : { met: false, seen: orphans.join('; ') };
-        },
+        }),
       }, host);
       const { closed } = await look(host);
       await onNas(host, facts, nas, async (dsm) => { for (const { target } of closed) await allowSessions(dsm, target.target_id); });

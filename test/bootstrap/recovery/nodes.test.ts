@@ -48,13 +48,30 @@ test('a worker that died too holds up no recovery: it is told, and its rebuild c
 
 test('one that answers gets its kubelet started anew where Kubernetes has no Node, and is waited for', async () => {
   const base = testHost();
-  const port = createServer((socket) => socket.destroy()).listen(50_000, worker.address);
+  const port = createServer((socket) => socket.destroy()).listen(50_000, worker.address).unref();
   await once(port, 'listening');
   const { host, facts, told } = world(base, () => (told.length === 0 ? {} : { node, lease: lease('2026-11-23T07:00:05.000000Z') }));
   const away = new Set<string>();
   const { steps } = await runSteps([rejoinStep(facts, worker, since, [], 20 * 60_000, away)], host);
   assert.equal(steps[0]!.detail, 'after its kubelet was started anew');
   assert.ok(away.size === 0 && told.length === 1 && told[0]!.includes('service kubelet restart'));
+  port.close();
+  base.remove();
+});
+
+test('an API server that is away for a moment ends no wait', async () => {
+  const base = testHost();
+  const port = createServer((socket) => socket.destroy()).listen(50_000, worker.address).unref();
+  await once(port, 'listening');
+  let calls = 0;
+  const { host, facts } = world(base, () => ({ node, lease: lease(calls > 6 ? '2026-11-23T07:00:05.000000Z' : '2026-11-23T06:00:00.000000Z') }));
+  const answers = ['', '', 'Unable to connect to the server: dial tcp: connect: connection refused', 'Error from server: etcdserver: leader changed', '', ''];
+  const shaky: Host = { ...host, run: async (command) => {
+    const stderr = command.program === 'kubectl' ? answers[calls++] ?? '' : '';
+    return stderr === '' ? host.run(command) : { exitCode: 1, stdout: '', stderr };
+  } };
+  const { steps } = await runSteps([rejoinStep(facts, worker, since, [], 20 * 60_000)], shaky);
+  assert.deepEqual([steps[0]!.end, calls > 6], ['done', true]);
   port.close();
   base.remove();
 });
