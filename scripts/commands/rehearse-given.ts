@@ -1,8 +1,8 @@
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { backup } from '../../bootstrap/archive/backup.ts';
 import { openArchive } from '../../bootstrap/archive/open.ts';
-import { ENTRY, type Archive } from '../../bootstrap/archive/types.ts';
+import { ENTRY, type Archive, type Manifest } from '../../bootstrap/archive/types.ts';
 import { readCredentials } from '../../bootstrap/credentials.ts';
 import { createFacts, type Facts } from '../../bootstrap/facts.ts';
 import { runSteps } from '../../bootstrap/runner.ts';
@@ -54,25 +54,31 @@ async function lunsOf(archive: Archive, { name: cluster }: Cluster): Promise<rea
   });
 }
 
-/** Brings the world's blank boards into the state of the backup, and lays the backup where the cluster's commands find it. */
+/**
+ * Brings the world's blank boards into the state of the backup, and backs that up: the recovery to come takes this one, which knows the host
+ * keys that the world's machines have. The real machines have those of the real backup.
+ */
 export async function bringState(session: Session, host: Host, cluster: Cluster, { archive }: Opened, patience: Patience): Promise<Facts> {
   const facts = createFacts(cluster, host.scratch);
   const source = await keepGiven(host, facts, archive.path(ENTRY.snapshot)!);
   const steps = givenSteps(facts, source, host.clock.now(), patience);
   session.view.begin(steps);
   await runSteps(steps, withSignal(host, host.signal));
-  const kept = join(cluster.folder, 'backups', basename(archive.file));
-  await mkdir(dirname(kept), { recursive: true, mode: 0o700 });
-  await copyFile(archive.file, kept);
+  await backUp(session, host, facts);
   return facts;
 }
 
 /** A fresh cluster gets something to lose, and then a backup. Gives its manifest's revision and its time. */
 export async function backupFresh(session: Session, host: Host, facts: Facts): Promise<{ readonly revision: number; readonly at: number; readonly objects: number }> {
   await applyObjects(host, facts.kubeconfig, sampleLoad('rehearsed', 20));
-  const wish = { places: facts.cluster.backup.places, identities: await ownIdentities(session), versions: await versions() };
-  const { manifest } = await backup(host, createFacts(facts.cluster, host.scratch), wish, (steps) => session.view.begin(steps));
+  const manifest = await backUp(session, host, facts);
   return { revision: manifest.etcd.revision, at: Date.parse(manifest.at), objects: manifest.etcd.objects.reduce((sum, { count }) => sum + count, 0) };
+}
+
+/** The ordinary backup, into the world's own place. */
+async function backUp(session: Session, host: Host, facts: Facts): Promise<Manifest> {
+  const wish = { places: facts.cluster.backup.places, identities: await ownIdentities(session), versions: await versions() };
+  return (await backup(host, createFacts(facts.cluster, host.scratch), wish, (steps) => session.view.begin(steps))).manifest;
 }
 
 /** Objects of several kinds in a namespace of their own: data, Secrets, rights. */

@@ -74,7 +74,7 @@ export async function judged({ host }: Session, told: Scenario, course: Course):
     ...verdictOf(scenario, ended, checks, rto, rpo), expected: expectedEnd(scenario), ended, world: course.world, given, phases: course.phases,
     steps: recovered.steps, forecast, ...(rto ? { rto } : {}), ...(rpo ? { rpo } : {}), pictures: course.pictures,
     objects: after ? objectRows(before.objects, after.objects) : [], differences, checks, lost: recovered.lost,
-    assumptions: [...assumptionsOf(hardware), { what: 'Data on the volumes', value: 'a canary in the first block of each LUN stands for it', from: 'the lab' }],
+    assumptions: [...assumptionsOf(hardware), ...(course.opened ? [{ what: 'The backup that the recovery takes', value: 'made of the state that the named backup brought: it knows the host keys of the virtual machines', from: 'the lab' }] : []), { what: 'Data on the volumes', value: 'a canary in the first block of each LUN stands for it', from: 'the lab' }],
     versions: await versionsOf(course), repeat: { command: `firstlight rehearse ${cluster.name} ${scenario.name}`, needs: needsOf(course) },
   };
 }
