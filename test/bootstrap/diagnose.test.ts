@@ -135,7 +135,7 @@ test('the only control plane, when nobody answers any more', { timeout: 90_000 }
   assert.deepEqual([found.open, found.boards, found.kubernetes], [{ known: true, value: false }, { known: true, value: [] }, { known: false, why: 'no control plane answers' }]);
   assert.deepEqual(found.etcd.map((each) => !each.asked && each.seen), ['nothing answers on port 50000']);
   assert.ok(!found.power.known && /no port at the switch/.test(found.power.why));
-  assert.deepEqual([conclude(found).state, conclude(found).way, conclude(found).refuse, asked], ['dead', 'only', undefined, []]);
+  assert.deepEqual([conclude(found).state, conclude(found).way, conclude(found).refuse?.code, asked], ['dead', 'only', 'E_REBUILD_ALL_SILENT', []], 'it may as well be this computer that is cut off');
 });
 
 test('a look that never ends is left at its deadline; a fault of ours and an abort are thrown', async () => {
