@@ -19,8 +19,8 @@ export const DEFAULT_HARDWARE: Hardware = {
   handsMs: { value: 600_000, from: 'default' },
 };
 
-/** What the recovery did with its hands: how many cards of how many bytes each were written, whether boards had to be exchanged. */
-export type Handwork = { readonly cards: number; readonly imageBytes: number; readonly boards: number };
+/** What was done by hand: how many cards of how many bytes each were written, in how many places a board or card was exchanged, and how many other machines a person set up again. */
+export type Handwork = { readonly cards: number; readonly imageBytes: number; readonly boards: number; readonly machines?: number };
 
 /**
  * The recovery on the real machines, part by part: what was clocked here stays, but writing cards, booting boards and pulling images is
@@ -29,6 +29,8 @@ export type Handwork = { readonly cards: number; readonly imageBytes: number; re
 export function forecastOf(steps: readonly RecoveryStep[], hardware: Hardware, work: Handwork, totalMs: number): readonly ForecastPart[] {
   const parts: ForecastPart[] = [];
   if (work.boards > 0) parts.push(assumed('Hands', 0, hardware.handsMs.value * work.boards, hardware.handsMs, `${work.boards} board${work.boards === 1 ? '' : 's'} or card${work.boards === 1 ? '' : 's'} taken out and put in`));
+  const { machines = 0 } = work;
+  if (machines > 0) parts.push(assumed('Hands', 0, hardware.handsMs.value * machines, hardware.handsMs, `${machines} other machine${machines === 1 ? '' : 's'} set up again by hand`));
   const walked = stretches(steps, totalMs);
   for (const { part, ms } of walked) {
     const own = steps.filter((step) => step.part === part && step.end !== 'skipped');

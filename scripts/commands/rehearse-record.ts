@@ -63,7 +63,7 @@ export async function judged({ host }: Session, told: Scenario, course: Course):
   const steps = recovered.steps.map((step) => ({ ...step, startMs: Math.max(0, step.startMs - recovery.startMs) }));
   const cards = course.recovered.steps.filter(({ id, end }) => /^cards?(:|$)/.test(id) && end === 'done').length > 0 ? course.disaster.killed.length : 0;
   const succeeded = scenario.expect.end === 'done' && ended.end === 'done';
-  const forecast = succeeded ? forecastOf(steps, hardware, { cards, boards: course.disaster.killed.length, imageBytes: await imageBytes(course.facts) }, recovery.ms) : [];
+  const forecast = succeeded ? forecastOf(steps, hardware, { cards, boards: course.disaster.killed.length, machines: scenario.disaster.filter((blow) => 'lose' in blow && /nas|git/.test(blow.lose)).length, imageBytes: await imageBytes(course.facts) }, recovery.ms) : [];
   const given = givenOf(course);
   const rto = succeeded ? timeOf(scenario, recovery.ms, forecast.reduce((sum, { realMs }) => sum + realMs, 0)) : undefined;
   const rpo = succeeded ? pointOf(scenario, course) : undefined;

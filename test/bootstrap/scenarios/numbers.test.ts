@@ -15,6 +15,7 @@ test('the forecast: what was clocked here adds up to the whole, and the hardware
     ['Boards', 2_000, 122_000, 'assumption'], ['Config', 2_000, 182_000, 'assumption'], ['Rejoin', 4_000, 4_000, 'measured here'],
   ]);
   assert.equal(forecast.reduce((sum, { measuredMs }) => sum + measuredMs, 0), 16_000);
+  assert.deepEqual(forecastOf([], DEFAULT_HARDWARE, { cards: 0, imageBytes: 1, boards: 0, machines: 1 }, 5_000).map(({ phase, realMs }) => [phase, realMs]), [['Hands', 600_000], ['Diagnosis', 5_000]]);
   assert.ok(forecastOf(STEPS.slice(0, 1), DEFAULT_HARDWARE, { cards: 0, imageBytes: 1, boards: 0 }, 5_000).every(({ from }) => from === 'measured here'));
   assert.deepEqual(assumptionsOf(DEFAULT_HARDWARE).map(({ value, from }) => `${value} (${from})`), ['15 MB/s (default)', '2 min (default)', '3 min (default)', '10 min (default)']);
 });
