@@ -79,12 +79,12 @@ export async function applyManifests(host: Host, kubeconfig: string, yaml: strin
   await kubectl(host, kubeconfig, ['apply', '--server-side', '--force-conflicts', '--field-manager=kubectl', '--filename=-'], yaml);
 }
 
-/** A look for `waitFor` that takes an API server that is away for a moment, or has no etcd leader just now, for “not yet”; other errors are thrown. */
+/** A look for `waitFor` that takes an API server that is away or hangs for a moment, or has no etcd leader just now, for “not yet”; other errors are thrown. */
 export async function throughOutage<T>(look: () => Promise<Look<T>>): Promise<Look<T>> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof FirstlightError && (error.code === 'E_KUBE_UNREACHABLE' || (error.code === 'E_KUBE' && error.message.includes('etcdserver: ')))) return { met: false, seen: error.message };
+    if (error instanceof FirstlightError && (['E_KUBE_UNREACHABLE', 'E_TIMEOUT'].includes(error.code) || (error.code === 'E_KUBE' && error.message.includes('etcdserver: ')))) return { met: false, seen: error.message };
     throw error;
   }
 }
