@@ -5,6 +5,7 @@ import type { Allowance } from './types.ts';
 /** Objects that every new Kubernetes, node or controller makes anew for itself: another content of theirs, or a further one, says nothing. */
 const ANEW: readonly Allowance[] = [
   { kind: 'Node', why: 'a board says of itself what it is' },
+  { kind: 'ConfigMap', namespace: 'kube-system', name: 'firstlight-recovery', why: 'the recovery notes itself there' },
   { kind: 'ConfigMap', namespace: 'kube-system', name: 'extension-apiserver-authentication', why: 'the API server writes its own' },
 ];
 
