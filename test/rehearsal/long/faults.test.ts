@@ -4,18 +4,18 @@ import { basename, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseDocument } from 'yaml';
-import { createBlankCard, readState, writeMeta } from '../../lab/pi/card.ts';
-import { FirstlightError } from '../../lib/errors.ts';
-import { parseGpt } from '../../lib/gpt.ts';
-import type { Question } from '../../lib/host.ts';
-import { encodeStamp, STAMP_KEY } from '../../talos/stamp.ts';
-import { until } from '../support/processes.ts';
-import { openRehearsal, type Rehearsal } from '../support/rehearsal.ts';
+import { createBlankCard, readState, writeMeta } from '../../../lab/pi/card.ts';
+import { FirstlightError } from '../../../lib/errors.ts';
+import { parseGpt } from '../../../lib/gpt.ts';
+import type { Question } from '../../../lib/host.ts';
+import { encodeStamp, STAMP_KEY } from '../../../talos/stamp.ts';
+import { until } from '../../support/processes.ts';
+import { openRehearsal, type Rehearsal } from '../../support/rehearsal.ts';
 
 // One world, and one trouble after another on the road through it: each `up` must end with one coded error that names node
 // and step, must have written nothing beyond the trouble, and the next `up` goes on from there until the cluster is up.
 
-const gandalf = fileURLToPath(new URL('../../examples/homelab/machines/gandalf', import.meta.url));
+const gandalf = fileURLToPath(new URL('../../../examples/homelab/machines/gandalf', import.meta.url));
 let rehearsal: Rehearsal;
 let kubeconfig: string;
 
