@@ -9,6 +9,7 @@ import { createFacts, type Facts, type Vouch } from '../facts.ts';
 import { chooseSource, type SourceWish } from '../recovery/source.ts';
 import { planSteps, runSteps, type RunResult, type StepEnd } from '../runner.ts';
 import type { Step } from '../step.ts';
+import { settled } from './settled.ts';
 import type { Patience } from '../up.ts';
 import { conclude } from './diagnose-conclude.ts';
 import { diagnose } from './diagnose.ts';
@@ -102,8 +103,10 @@ async function look(host: Host, cluster: Cluster, request: RebuildRequest, { dia
   const facts = createFacts(cluster, host.scratch);
   const node = nodeOf(cluster, request.node);
   const underWay = await recordUnderWay(facts, node);
-  const diagnosis = await diagnose(host, facts, node, async (own) => (await candidates?.(own) ?? []).map(({ name, at }) => ({ file: name, at })));
-  const conclusion = conclude(diagnosis);
+  const { diagnosis, conclusion } = await settled(host, async () => {
+    const seen = await diagnose(host, facts, node, async (own) => (await candidates?.(own) ?? []).map(({ name, at }) => ({ file: name, at })));
+    return { diagnosis: seen, conclusion: conclude(seen) };
+  });
   diagnosed?.(diagnosis, conclusion);
   return { facts, diagnosis, conclusion, underWay };
 }
