@@ -9,7 +9,7 @@ const EVERY_MS = 2_000;
  * What a diagnosis comes to when an election has passed: one that refuses for the quorum's sake is made again until it does not, for
  * ELECTION_MS at most, because whoever rebuilds a control plane often does so seconds after its death. Gives the last one.
  */
-export async function settled<T extends { readonly conclusion: Conclusion }>(host: Pick<Host, 'clock' | 'signal' | 'emit'>, look: () => Promise<T>): Promise<T> {
+export async function settled<T extends { readonly conclusion: Pick<Conclusion, 'refuse'> }>(host: Pick<Host, 'clock' | 'signal' | 'emit'>, look: () => Promise<T>): Promise<T> {
   const end = host.clock.now() + ELECTION_MS;
   for (;;) {
     const seen = await look();

@@ -4,9 +4,8 @@ import type { Conclusion } from '../../bootstrap/rebuild/diagnosis.ts';
 import { settled } from '../../bootstrap/rebuild/settled.ts';
 import type { RunEvent } from '../../lib/host.ts';
 
-function told(code?: string): { readonly conclusion: Conclusion } {
-  const refuse = code === undefined ? {} : { refuse: { code, reason: 'an election is going on', hint: 'Look again.', forcible: false } };
-  return { conclusion: { state: 'dead', way: 'member', answers: [], lost: [], todo: [], never: [], ...refuse } as Conclusion };
+function told(code?: string): { readonly conclusion: Pick<Conclusion, 'refuse'> } {
+  return { conclusion: code === undefined ? {} : { refuse: { code, reason: 'an election is going on', hint: 'Look again.', forcible: false } } };
 }
 
 /** Runs it on a clock of its own, with one answer after another; the last one stays. */
