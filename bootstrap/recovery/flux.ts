@@ -1,8 +1,12 @@
 import { FLUX_NAMESPACE } from '../../gitops/age-secret.ts';
 import { observeSuspension, resumeOurs, suspendAll } from '../../gitops/flux-suspend.ts';
+import { readFlux } from '../../gitops/flux-state.ts';
 import { requireGitNotOlder } from '../../gitops/git-standing.ts';
-import { applyObjects, getObjects, kubectl } from '../../gitops/kubectl.ts';
-import { openRepository } from '../../gitops/repository.ts';
+import { applyObjects, condition, getObjects, kubectl } from '../../gitops/kubectl.ts';
+import { fetchNow } from '../../gitops/kustomizations.ts';
+import { gitopsOf, openRepository, requireGitKey } from '../../gitops/repository.ts';
+import { applySourceSecret, trustsPinnedKey } from '../../gitops/source-secret.ts';
+import { waitFor } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Facts } from '../facts.ts';
 import type { Step } from '../step.ts';
@@ -34,7 +38,13 @@ export function suspendFluxStep(facts: Facts, id: string, needs: readonly string
   };
 }
 
-/** Flux goes on, once git is known to be at or ahead of what the cluster had applied; else it stays suspended and the step says so (`E_FLUX_GIT_OLDER`). */
+/** Milliseconds until Flux has fetched: its controller's image may have to be pulled first. */
+const FETCH_MS = 15 * 60_000;
+
+/**
+ * Flux goes on, once git is known to be at or ahead of what the cluster had applied, and Flux itself holds that very commit: it acts on
+ * what it fetched last, which may be older than what git has now. Else it stays suspended and the step says so (`E_FLUX_GIT_OLDER`).
+ */
 export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[]): Step {
   const standing = async (host: Host): Promise<string> => requireGitNotOlder(host, facts.cluster, facts.kubeconfig, await openRepository(host, facts.cluster, await facts.credentials(host)));
   return {
@@ -49,12 +59,39 @@ export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[
     },
     async act(host) {
       const { ours } = await observeSuspension(host, facts.kubeconfig);
-      if (ours.length > 0) host.emit({ code: 'recovery.git', message: await standing(host) });
+      if (ours.length > 0) {
+        host.emit({ code: 'recovery.git', message: await standing(host) });
+        await fetched(host, facts);
+      }
       await restartControllers(host, facts);
       await applyObjects(host, facts.kubeconfig, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: MARK.name, namespace: MARK.namespace }, data: { [MARK.key]: id } }]);
       await resumeOurs(host, facts.kubeconfig);
     },
   };
+}
+
+/** Flux has fetched the commit that the branch is at, from the git host that stands there now: its key may be another one than the backup's. */
+async function fetched(host: Host, facts: Facts): Promise<void> {
+  const gitops = gitopsOf(facts.cluster);
+  const look = async (): Promise<string | undefined> => {
+    const { source, secret } = await readFlux(host, facts.kubeconfig);
+    if (!source) return undefined;
+    if (!trustsPinnedKey(secret, gitops)) return 'its Secret holds another host key';
+    const { revision } = await openRepository(host, facts.cluster, await facts.credentials(host));
+    const held = (source.status as { readonly artifact?: { readonly revision?: string } } | undefined)?.artifact?.revision ?? 'nothing';
+    const { met, message } = condition(source);
+    return met && held.endsWith(revision) ? undefined : `it holds ${held}, git is at ${revision.slice(0, 8)}: ${message}`;
+  };
+  if (await look() === undefined) return;
+  await applySourceSecret(host, facts.kubeconfig, gitops, requireGitKey(await facts.credentials(host)));
+  await fetchNow(host, facts.kubeconfig);
+  await waitFor({
+    name: 'Flux holds what git has now', deadlineMs: FETCH_MS, everyMs: 1_000, hint: 'See `flux get sources git`; Flux stays suspended until then, or it would act on what it fetched before.',
+    look: async () => {
+      const seen = await look();
+      return seen === undefined ? { met: true, value: true } : { met: false, seen };
+    },
+  }, host);
 }
 
 /**

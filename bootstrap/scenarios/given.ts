@@ -1,14 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { readFlux } from '../../gitops/flux-state.ts';
-import { fetchNow } from '../../gitops/kustomizations.ts';
-import { condition } from '../../gitops/kubectl.ts';
-import { openRepository, requireGitKey } from '../../gitops/repository.ts';
-import { applySourceSecret, trustsPinnedKey } from '../../gitops/source-secret.ts';
-import { waitFor } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
 import type { RecoverySource } from '../../lib/lock-file.ts';
-import type { Gitops } from '../../nodes/cluster.ts';
 import type { Facts } from '../facts.ts';
 import { recoverEtcdStep } from '../recovery/etcd.ts';
 import { resumeFluxStep, suspendFluxStep } from '../recovery/flux.ts';
@@ -44,42 +37,8 @@ export function givenSteps(facts: Facts, source: RecoverySource, since: number, 
   });
   return [
     ...steps,
-    ...(gitops ? [suspendFluxStep(facts, id, ['kubeconfig']), fetchedStep(facts, gitops, patience.joinMs, ready), resumeFluxStep(facts, id, [settled, 'fetched'])] : []),
+    ...(gitops ? [suspendFluxStep(facts, id, ['kubeconfig']), resumeFluxStep(facts, id, [settled])] : []),
     ...nodes.map((node) => rejoinStep(facts, node, since, [...held, `config:${node.name}`], patience.joinMs)),
     staleStep(facts, ready),
   ];
-}
-
-/**
- * Before Flux acts it has fetched the repository from the git host that stands there now, whose key is another one than the backup's:
- * controllers that first try an artifact which is gone would wait for minutes.
- */
-function fetchedStep(facts: Facts, gitops: Gitops, deadlineMs: number, needs: readonly string[]): Step {
-  const look = async (host: Host): Promise<string | undefined> => {
-    const { source, secret } = await readFlux(host, facts.kubeconfig);
-    if (!source) return undefined;
-    if (!trustsPinnedKey(secret, gitops)) return 'its Secret holds another host key';
-    const { met, message } = condition(source);
-    const { revision } = await openRepository(host, facts.cluster, await facts.credentials(host));
-    const held = (source.status as { readonly artifact?: { readonly revision?: string } } | undefined)?.artifact?.revision ?? '';
-    return met && held.endsWith(revision) ? undefined : message;
-  };
-  return {
-    id: 'fetched', part: 'GitOps', title: 'Flux has the repository', needs,
-    async observe(host) {
-      const why = await look(host);
-      return why === undefined ? { state: 'done', detail: 'fetched from the git host that stands there now' } : { state: 'needed', why };
-    },
-    async act(host) {
-      await applySourceSecret(host, facts.kubeconfig, gitops, requireGitKey(await facts.credentials(host)));
-      await fetchNow(host, facts.kubeconfig);
-      await waitFor({
-        name: 'Flux has fetched the repository', deadlineMs, everyMs: 1_000, hint: 'See `flux get sources git`.',
-        look: async () => {
-          const seen = await look(host);
-          return seen === undefined ? { met: true, value: true } : { met: false, seen };
-        },
-      }, host);
-    },
-  };
 }
