@@ -39,11 +39,13 @@ export async function reconcileNow(host: Host, kubeconfig: string, names: readon
 
 /**
  * Asks Flux to fetch the repository now. It does not watch the Secret it fetches with: after a failure it would try a new host key or git
- * key only by and by, up to 15 minutes later (fluxcd/source-controller: gitrepository_controller.go, its predicates and rate limiter). Throws what `kubectl` throws.
+ * key only by and by, up to 15 minutes later (fluxcd/source-controller: gitrepository_controller.go, its predicates and rate limiter). Gives
+ * what `status.lastHandledReconcileAt` is when it has. Throws what `kubectl` throws.
  */
-export async function fetchNow(host: Host, kubeconfig: string): Promise<void> {
-  const request = `reconcile.fluxcd.io/requestedAt=${new Date(host.clock.now()).toISOString()}`;
-  await kubectl(host, kubeconfig, ['annotate', `${GIT_REPOSITORIES}/${FLUX_NAMESPACE}`, '-n', FLUX_NAMESPACE, '--overwrite', '--field-manager=flux-client-side-apply', request]);
+export async function fetchNow(host: Host, kubeconfig: string): Promise<string> {
+  const at = new Date(host.clock.now()).toISOString();
+  await kubectl(host, kubeconfig, ['annotate', `${GIT_REPOSITORIES}/${FLUX_NAMESPACE}`, '-n', FLUX_NAMESPACE, '--overwrite', '--field-manager=flux-client-side-apply', `reconcile.fluxcd.io/requestedAt=${at}`]);
+  return at;
 }
 
 /** Looks whether Flux has decrypted the CSI credentials into the cluster: hashes are compared, nothing of them is told. */

@@ -5,7 +5,7 @@ import { requireGitNotOlder } from '../../gitops/git-standing.ts';
 import { applyObjects, condition, getObjects, kubectl } from '../../gitops/kubectl.ts';
 import { fetchNow } from '../../gitops/kustomizations.ts';
 import { gitopsOf, openRepository, requireGitKey } from '../../gitops/repository.ts';
-import { applySourceSecret, trustsPinnedKey } from '../../gitops/source-secret.ts';
+import { applySourceSecret } from '../../gitops/source-secret.ts';
 import { waitFor } from '../../lib/conditions.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Facts } from '../facts.ts';
@@ -70,21 +70,24 @@ export function resumeFluxStep(facts: Facts, id: string, needs: readonly string[
   };
 }
 
-/** Flux has fetched the commit that the branch is at, from the git host that stands there now: its key may be another one than the backup's. */
+/**
+ * Flux has fetched the commit that the branch is at, in this life of its controller and from the git host that stands there now: what
+ * its status tells of before is gone with its pod, and the others would ask for that for minutes.
+ */
 async function fetched(host: Host, facts: Facts): Promise<void> {
-  const gitops = gitopsOf(facts.cluster);
+  const { source } = await readFlux(host, facts.kubeconfig);
+  if (!source) return;
+  await applySourceSecret(host, facts.kubeconfig, gitopsOf(facts.cluster), requireGitKey(await facts.credentials(host)));
+  const asked = await fetchNow(host, facts.kubeconfig);
   const look = async (): Promise<string | undefined> => {
-    const { source, secret } = await readFlux(host, facts.kubeconfig);
-    if (!source) return undefined;
-    if (!trustsPinnedKey(secret, gitops)) return 'its Secret holds another host key';
+    const now = (await readFlux(host, facts.kubeconfig)).source;
+    if (!now) return undefined;
+    const { artifact, lastHandledReconcileAt } = (now.status ?? {}) as { readonly artifact?: { readonly revision?: string }; readonly lastHandledReconcileAt?: string };
+    if (lastHandledReconcileAt !== asked) return 'it has not looked yet';
     const { revision } = await openRepository(host, facts.cluster, await facts.credentials(host));
-    const held = (source.status as { readonly artifact?: { readonly revision?: string } } | undefined)?.artifact?.revision ?? 'nothing';
-    const { met, message } = condition(source);
-    return met && held.endsWith(revision) ? undefined : `it holds ${held}, git is at ${revision.slice(0, 8)}: ${message}`;
+    const { met, message } = condition(now);
+    return met && artifact?.revision?.endsWith(revision) ? undefined : `it holds ${artifact?.revision ?? 'nothing'}, git is at ${revision.slice(0, 8)}: ${message}`;
   };
-  if (await look() === undefined) return;
-  await applySourceSecret(host, facts.kubeconfig, gitops, requireGitKey(await facts.credentials(host)));
-  await fetchNow(host, facts.kubeconfig);
   await waitFor({
     name: 'Flux holds what git has now', deadlineMs: FETCH_MS, everyMs: 1_000, hint: 'See `flux get sources git`; Flux stays suspended until then, or it would act on what it fetched before.',
     look: async () => {
